@@ -1,0 +1,52 @@
+"""Keras layers that Keras itself does not have."""
+
+import keras
+
+PACKAGE = "cae_compress"
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class UniformNoise(keras.layers.Layer):
+    """Adds independent noise drawn from U(-amplitude, amplitude), in training only.
+
+    It stands in for quantization, whose gradient is zero almost everywhere: a network trained
+    with the noise learns codes that survive rounding.
+
+    Args:
+        amplitude: float >= 0, half the width of the noise, in units of the input.
+        seed: int or None. The same seed gives the same sequence of noise.
+
+    Call arguments:
+        y: float tensor of any shape.
+        training: bool; when False the layer is the identity.
+
+    Returns:
+        A tensor of the shape and dtype of `y`.
+
+    Raises:
+        ValueError: `amplitude` is negative.
+
+    Source: Cheng et al., PCS 2018, section II-A (amplitude 2**-10).
+    """
+
+    def __init__(self, amplitude=2.0**-10, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if amplitude < 0:
+            raise ValueError(f"amplitude must be >= 0, got {amplitude}")
+        self.amplitude = float(amplitude)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, y, training=False):
+        if not training:
+            return y
+        noise = keras.random.uniform(
+            keras.ops.shape(y), -self.amplitude, self.amplitude, dtype=y.dtype, seed=self.seed_generator
+        )
+        return y + noise
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "amplitude": self.amplitude, "seed": self.seed}

@@ -1,0 +1,115 @@
+"""How good and how small: PSNR, SSIM, MS-SSIM, BD-rate."""
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+MS_SSIM_MIN_SIZE = 161  # five scales of an 11-tap window need (11 - 1) * 2**4 + 1 pixels
+
+
+def bits_per_pixel(num_bytes, image):
+    """Rate of a file: 8 * bytes / pixels of the original `image`, shape (h, w, ...)."""
+    return 8 * num_bytes / (image.shape[0] * image.shape[1])
+
+
+def psnr(original, decoded):
+    """Peak signal-to-noise ratio over all samples of a picture, in dB.
+
+    Args:
+        original, decoded: uint8 arrays of one shape; for RGB the error is the mean over the three channels.
+
+    Returns:
+        float, 10 log10(255**2 / MSE); inf for identical pictures.
+
+    Raises:
+        ValueError: the arrays are not uint8 of one shape.
+    """
+    original, decoded = _same(original, decoded)
+    mse = np.mean(np.square(original.astype(np.float64) - decoded))
+    return float(10 * np.log10(255**2 / mse)) if mse else float("inf")
+
+
+def ssim(original, decoded):
+    """Structural similarity, the mean over the three channels; 1 for identical pictures.
+
+    Args:
+        original, decoded: uint8 RGB arrays (h, w, 3), at least 11 pixels each way.
+
+    Raises:
+        ValueError: the arrays are not uint8 of one shape, or too small.
+
+    Source: Wang et al., IEEE TIP 2004, section III-B (Gaussian window of 11 pixels, sigma 1.5), through scikit-image.
+    """
+    from skimage.metrics import structural_similarity
+
+    original, decoded = _same(original, decoded, min_size=11)
+    return float(
+        structural_similarity(
+            original, decoded, channel_axis=-1, data_range=255,
+            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        )
+    )  # fmt: skip
+
+
+def ms_ssim(original, decoded):
+    """Multi-scale structural similarity, the mean over the three channels; 1 for identical pictures.
+
+    Args:
+        original, decoded: uint8 RGB arrays (h, w, 3), at least 161 pixels each way.
+
+    Raises:
+        ValueError: the arrays are not uint8 of one shape, or too small for five scales.
+
+    Source: Wang et al., Asilomar 2003, through `tf.image.ssim_multiscale`.
+    """
+    import tensorflow as tf
+
+    original, decoded = _same(original, decoded, min_size=MS_SSIM_MIN_SIZE)
+    return float(tf.image.ssim_multiscale(tf.constant(original[None]), tf.constant(decoded[None]), 255)[0])
+
+
+def bd_rate(rates, psnrs_db, reference_rates, reference_psnrs_db):
+    """Bjøntegaard delta rate: how many more bits a codec needs than a reference at equal PSNR, in percent.
+
+    The logarithm of the rate is interpolated over PSNR by a monotone piecewise cubic (PCHIP) and averaged over
+    the range of PSNR that both curves cover. Negative means fewer bits than the reference.
+
+    Args:
+        rates, psnrs_db: sequences of at least two points, any order; rates > 0 in any unit, distinct PSNR in dB.
+        reference_rates, reference_psnrs_db: the same for the reference, same unit.
+
+    Returns:
+        float, percent; nan when the curves have no PSNR in common.
+
+    Raises:
+        ValueError: fewer than two points, a rate that is not positive, or a repeated PSNR.
+
+    Source: Bjøntegaard, VCEG-M33, 2001; PCHIP as in the JCT-VC common test conditions.
+    """
+    curves = [_curve(rates, psnrs_db), _curve(reference_rates, reference_psnrs_db)]
+    low = max(curve.x[0] for curve in curves)
+    high = min(curve.x[-1] for curve in curves)
+    if low >= high:
+        return float("nan")
+    ours, reference = (curve.integrate(low, high) / (high - low) for curve in curves)
+    return float(100 * np.expm1(ours - reference))
+
+
+def _curve(rates, psnrs_db):
+    rates, psnrs_db = np.asarray(rates, float), np.asarray(psnrs_db, float)
+    order = np.argsort(psnrs_db)
+    rates, psnrs_db = rates[order], psnrs_db[order]
+    if len(rates) < 2 or rates.shape != psnrs_db.shape or (rates <= 0).any() or (np.diff(psnrs_db) <= 0).any():
+        raise ValueError("a curve needs two or more points of positive rate, each of another PSNR")
+    return PchipInterpolator(psnrs_db, np.log(rates))
+
+
+def _same(original, decoded, min_size=1):
+    original, decoded = np.asarray(original), np.asarray(decoded)
+    if original.shape != decoded.shape or original.dtype != np.uint8 or decoded.dtype != np.uint8:
+        raise ValueError(
+            f"expected two uint8 arrays of one shape, got {original.dtype} {original.shape}"
+            f" and {decoded.dtype} {decoded.shape}"
+        )
+    if min(original.shape[:2]) < min_size:
+        raise ValueError(f"this metric needs at least {min_size} pixels each way, got {original.shape[:2]}")
+    return original, decoded

@@ -1,0 +1,265 @@
+"""Training: input pipeline, loop, checkpoints, logs. `python -m cae_compress.train --help`.
+
+A run lives in a folder of its own (default `runs/cheng2018`): `checkpoints/` to resume from,
+`log.csv` and `tensorboard/` to watch, `best.weights.h5` and `record.json` as the result. Starting
+the same command again resumes where the last checkpoint was written, whatever ended the run.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from cae_compress import color, datasets
+from cae_compress.metrics import psnr
+from cae_compress.models.cheng2018 import CAE, start_as_dct
+
+WARMUP_STEPS = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a run.
+
+    Attributes:
+        start: "dct" begins as a classical transform (`cheng2018.start_as_dct`), "random" from random weights.
+        steps: number of gradient steps.
+        batch_size: planes a step.
+        crop: side in pixels of the random square cut from each training picture.
+        picture_size: side in pixels that training pictures are resized to.
+        learning_rate: Adam's highest rate; `WARMUP_STEPS` of warm-up, then a cosine down to 1 % of it.
+        noise_amplitude: half width of the uniform noise on the code.
+        validate_every: steps between validations, each of which also writes a checkpoint.
+        validation_pictures: pictures that choose the best weights.
+        seed: seed of initial weights, batches and noise.
+        mixed_precision: None (on where TensorFlow sees a GPU), True or False.
+    """
+
+    start: str = "dct"
+    steps: int = 30_000
+    batch_size: int = 16
+    crop: int = 64
+    picture_size: int = 128
+    learning_rate: float = 5e-4
+    noise_amplitude: float = 2.0**-10
+    validate_every: int = 1_500
+    validation_pictures: int = 200
+    seed: int = 1
+    mixed_precision: bool | None = None
+
+
+def batches(planes, settings, start=0):
+    """The training input: batch k is a function of (seed, k) alone, so a resumed run sees what it would have seen.
+
+    Args:
+        planes: float32 array, shape (n, h, w, 1), in [0, 1].
+        settings: a `Settings`.
+        start: int, the first step.
+
+    Returns:
+        A `tf.data.Dataset` of float32 batches, shape (batch_size, crop, crop, 1).
+    """
+    n = len(planes)
+    planes = tf.constant(planes)
+
+    def sample(i):
+        epoch, place = i // n, i % n
+        seed = tf.constant(settings.seed, tf.int64)
+        k = tf.random.experimental.index_shuffle(place, [seed, epoch], n - 1)
+        seed = [seed, i]
+        x = tf.image.stateless_random_crop(tf.gather(planes, k), (settings.crop, settings.crop, 1), seed)
+        return tf.image.stateless_random_flip_left_right(x, seed)
+
+    samples = tf.data.Dataset.range(start * settings.batch_size, settings.steps * settings.batch_size)
+    samples = samples.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return samples.batch(settings.batch_size, drop_remainder=True).prefetch(4)
+
+
+def as_planes(pictures):
+    """uint8 RGB (n, h, w, 3) -> float32 planes (3n, h, w, 1) in [0, 1]: the Y, Cb and Cr of each picture."""
+    ycbcr = np.stack([color.rgb_to_ycbcr(rgb) for rgb in pictures])
+    return np.ascontiguousarray(ycbcr.transpose(0, 3, 1, 2))[..., None].reshape(-1, *ycbcr.shape[1:3], 1)
+
+
+def validate(model, pictures, batch_size=8):
+    """Mean over pictures of the RGB PSNR (dB) of the autoencoder without quantization.
+
+    Args:
+        model: a `CAE`.
+        pictures: uint8 array, shape (n, h, w, 3).
+        batch_size: pictures at a time.
+    """
+    values = []
+    for k in range(0, len(pictures), batch_size):
+        rgb = pictures[k : k + batch_size]
+        x_hat = model(as_planes(rgb), training=False).numpy()[..., 0]
+        for original, planes in zip(rgb, x_hat.reshape(len(rgb), 3, *rgb.shape[1:3])):
+            values.append(psnr(original, color.ycbcr_to_rgb(planes.transpose(1, 2, 0))))
+    return float(np.mean(values))
+
+
+def configure(settings):
+    """Seed everything and choose the precision; returns True where mixed precision is on."""
+    keras.utils.set_random_seed(settings.seed)
+    mixed = settings.mixed_precision
+    if mixed is None:
+        mixed = bool(tf.config.list_physical_devices("GPU"))
+    keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
+    return mixed
+
+
+def build(settings, mixed):
+    """The model and its optimizer, both with all their variables created."""
+    model = CAE(settings.noise_amplitude, seed=settings.seed)
+    model(tf.zeros((1, settings.crop, settings.crop, 1)))
+    if settings.start == "dct":
+        start_as_dct(model)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, settings.steps - WARMUP_STEPS, 0.01, warmup_target=settings.learning_rate, warmup_steps=WARMUP_STEPS
+    )
+    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+    if mixed:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    return model, optimizer
+
+
+def train(pictures, validation, folder, settings=Settings(), progress=True):
+    """Train a `CAE` for reconstruction, resuming from `folder` if it holds a checkpoint.
+
+    Args:
+        pictures: uint8 array, shape (n, h, w, 3), training pictures.
+        validation: uint8 array, shape (m, h, w, 3), pictures that choose the best weights.
+        folder: path of the run.
+        settings: a `Settings`.
+        progress: show a progress bar.
+
+    Returns:
+        The training record, a dict, also written to `folder/record.json`.
+
+    Raises:
+        ValueError: `folder` holds a run with other settings.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    check_settings(folder / "settings.json", settings)
+    model, optimizer = build(settings, configure(settings))
+    seconds, best_db = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, seconds=seconds, best_db=best_db)
+    manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
+    checkpoint.restore(manager.latest_checkpoint)
+    start = int(optimizer.iterations.numpy())
+
+    @tf.function
+    def step(x):
+        with tf.GradientTape() as tape:
+            x_hat = model(x, training=True)
+            mse = tf.reduce_mean(tf.square(tf.cast(x_hat, tf.float32) - x))
+            loss = optimizer.scale_loss(mse)
+        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+        return mse
+
+    log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", "train_mse", "validation_psnr_db"), start)
+    board = tf.summary.create_file_writer(str(folder / "tensorboard"))
+    bar = tqdm(total=settings.steps, initial=start, disable=not progress, unit="step", mininterval=2)
+    losses, mark = [], time.monotonic()
+    for k, x in enumerate(batches(as_planes(pictures), settings, start), start + 1):
+        losses.append(step(x))
+        bar.update()
+        if k % settings.validate_every and k < settings.steps:
+            continue
+        train_mse, losses = float(np.mean(losses)), []
+        psnr_db = validate(model, validation[: settings.validation_pictures])
+        seconds.assign_add(time.monotonic() - mark)
+        mark = time.monotonic()
+        if psnr_db > best_db.numpy():
+            best_db.assign(psnr_db)
+            save_atomically(model, folder / "best.weights.h5")
+        row = (k, round(float(seconds), 1), float(optimizer.learning_rate), train_mse, psnr_db)
+        log.append(row)
+        with board.as_default(step=k):
+            tf.summary.scalar("train_mse", train_mse)
+            tf.summary.scalar("validation_psnr_db", psnr_db)
+        manager.save(checkpoint_number=k)
+        bar.set_postfix(mse=f"{train_mse:.2e}", psnr=f"{psnr_db:.2f} dB")
+    bar.close()
+    board.close()
+    return write_record(folder, model, settings, validation, float(seconds))
+
+
+def check_settings(path, settings):
+    """Refuse to continue a run under settings other than those it began with."""
+    text = json.dumps(asdict(settings), indent=1)
+    if path.exists() and json.loads(path.read_text()) != asdict(settings):
+        raise ValueError(f"{path.parent} holds a run with other settings; choose another folder or delete it")
+    path.write_text(text)
+
+
+class CsvLog:
+    """A CSV file of one row a validation; rows after `start`, left by a run that died, are dropped."""
+
+    def __init__(self, path, columns, start):
+        self.path = path
+        rows = []
+        if path.exists():
+            with open(path, newline="") as file:
+                rows = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= start]
+        with open(path, "w", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+
+    def append(self, row):
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerow(row)
+
+
+def save_atomically(model, path):
+    """Write weights so that a kill at any moment leaves either the old file or the new one."""
+    partial = path.with_name("partial.weights.h5")
+    model.save_weights(partial)
+    partial.replace(path)
+
+
+def write_record(folder, model, settings, validation, seconds):
+    """Measure the best weights on all validation pictures and write how they came to be."""
+    best = folder / "best.weights.h5"
+    model.load_weights(best)
+    record = {
+        "model": "cheng2018",
+        "settings": asdict(settings),
+        "training_seconds": round(seconds),
+        "validation_pictures": len(validation),
+        "validation_psnr_db": validate(model, validation),
+        "parameters": model.count_params(),
+        "sha256": hashlib.sha256(best.read_bytes()).hexdigest(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    (folder / "record.json").write_text(json.dumps(record, indent=1))
+    return record
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.train", description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default="runs/cheng2018", help="where the run lives (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=Settings.seed)
+    args = parser.parse_args(argv)
+    settings = Settings(steps=args.steps, seed=args.seed)
+    pictures = datasets.load_imagenette("train", settings.picture_size)
+    validation = datasets.load_imagenette("val", settings.picture_size)
+    record = train(pictures, validation, args.folder, settings)
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()

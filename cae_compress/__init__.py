@@ -1,3 +1,33 @@
-"""Learned image compression that a class can read, run and trust."""
+"""Learned image compression that a class can read, run and trust.
+
+Importing this package loads neither TensorFlow nor matplotlib: each public name is fetched when first used.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "CAECodec": "codec",
+    "Latents": "codec",
+    "read": "pictures",
+    "PictureError": "pictures",
+    "psnr": "metrics",
+    "ssim": "metrics",
+    "ms_ssim": "metrics",
+    "bd_rate": "metrics",
+    "BASELINES": "baselines",
+    "load_pictures": "datasets",
+    "DownloadError": "datasets",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

@@ -45,7 +45,12 @@ def dequantize(q, scale, bits):
     return (np.asarray(q) * (np.asarray(scale, np.float32) / _levels(bits))).astype(np.float32)
 
 
-def _levels(bits):
+def check_bits(bits):
+    """Raise ValueError unless `bits` is a whole number from 1 to 16."""
     if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)) or not 1 <= bits <= MAX_BITS:
         raise ValueError(f"bits must be a whole number from 1 to {MAX_BITS}, got {bits!r}")
+
+
+def _levels(bits):
+    check_bits(bits)
     return 2 ** (int(bits) - 1)

@@ -7,9 +7,7 @@ the same command again resumes where the last checkpoint was written, whatever e
 
 import argparse
 import csv
-import hashlib
 import json
-import platform
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from cae_compress import color, datasets
+from cae_compress import color, datasets, pca, weights
+from cae_compress.evaluate import versions
 from cae_compress.metrics import psnr
-from cae_compress.models.cheng2018 import CAE, start_as_dct
+from cae_compress.models.cheng2018 import CAE, start_as_dct, to_arrays
 
 WARMUP_STEPS = 500
 
@@ -120,7 +119,6 @@ def configure(settings):
 def build(settings, mixed):
     """The model and its optimizer, both with all their variables created."""
     model = CAE(settings.noise_amplitude, seed=settings.seed)
-    model(tf.zeros((1, settings.crop, settings.crop, 1)))
     if settings.start == "dct":
         start_as_dct(model)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -230,8 +228,7 @@ def save_atomically(model, path):
 
 def write_record(folder, model, settings, validation, seconds):
     """Measure the best weights on all validation pictures and write how they came to be."""
-    best = folder / "best.weights.h5"
-    model.load_weights(best)
+    model.load_weights(folder / "best.weights.h5")
     record = {
         "model": "cheng2018",
         "settings": asdict(settings),
@@ -239,26 +236,48 @@ def write_record(folder, model, settings, validation, seconds):
         "validation_pictures": len(validation),
         "validation_psnr_db": validate(model, validation),
         "parameters": model.count_params(),
-        "sha256": hashlib.sha256(best.read_bytes()).hexdigest(),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
+        "versions": versions(),
     }
     (folder / "record.json").write_text(json.dumps(record, indent=1))
     return record
+
+
+def export(folder, pictures, path):
+    """Turn a finished run into weights that a codec loads: network, PCA basis and range in one file.
+
+    The basis, mean and range are fitted to the codes of the training pictures.
+
+    Args:
+        folder: the run's folder, as `train` left it.
+        pictures: uint8 array, shape (n, h, w, 3), the training pictures.
+        path: file to write, ending in .npz; the record goes beside it.
+    """
+    folder = Path(folder)
+    record = json.loads((folder / "record.json").read_text())
+    model = CAE()
+    model.load_weights(folder / "best.weights.h5")
+    codes = np.concatenate([model.encode_planes(as_planes(pictures[k : k + 16])) for k in range(0, len(pictures), 16)])
+    basis, mean = pca.fit(codes)
+    scale = np.abs(pca.rotate(codes, basis, mean)).max()
+    fitted = {"pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
+    weights.save(path, {**to_arrays(model), **fitted}, record)
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cae_compress.train", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", default="runs/cheng2018", help="where the run lives (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    parser.add_argument("--start", choices=("dct", "random"), default=Settings.start, help="initial weights")
+    parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
-    settings = Settings(steps=args.steps, seed=args.seed)
+    settings = Settings(steps=args.steps, seed=args.seed, start=args.start)
     pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
     record = train(pictures, validation, args.folder, settings)
     print(json.dumps(record, indent=1))
+    if args.export:
+        export(args.folder, pictures, args.export)
 
 
 if __name__ == "__main__":

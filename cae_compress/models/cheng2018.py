@@ -15,6 +15,7 @@ weights are shared by the three planes.
 import keras
 import numpy as np
 import scipy.fft
+import tensorflow as tf
 from keras import layers
 
 from cae_compress.layers import UniformNoise
@@ -22,12 +23,11 @@ from cae_compress.layers import UniformNoise
 FILTERS = (32, 32, 64, 64, 64, 32)
 CODE_CHANNELS = FILTERS[-1]
 DOWNSAMPLING = 8  # three convolutions of stride 2
-BLOCK_SIZE = 128
 
 
-def prelu():
-    """One learned slope a channel, starting at 0.25 as in He et al., ICCV 2015."""
-    return layers.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2])
+def prelu(k):
+    """Activation number k: one learned slope a channel, starting at 0.25 as in He et al., ICCV 2015."""
+    return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], name=f"prelu{k}")
 
 
 def analysis():
@@ -35,9 +35,9 @@ def analysis():
     x = keras.Input((None, None, 1), name="plane")
     y = layers.Rescaling(1.0, offset=-0.5)(x)
     for k, filters in enumerate(FILTERS):
-        y = layers.Conv2D(filters, 3, strides=1 + k % 2, padding="same")(y)
+        y = layers.Conv2D(filters, 3, strides=1 + k % 2, padding="same", name=f"conv{k}")(y)
         if k < len(FILTERS) - 1:
-            y = prelu()(y)
+            y = prelu(k)(y)
     return keras.Model(x, y, name="analysis")
 
 
@@ -46,9 +46,9 @@ def synthesis():
     y_hat = keras.Input((None, None, CODE_CHANNELS), name="code")
     x = y_hat
     for k, filters in enumerate(reversed(FILTERS)):
-        x = layers.Conv2DTranspose(filters, 3, strides=1 + k % 2, padding="same")(x)
-        x = prelu()(x)
-    x = layers.Conv2DTranspose(1, 3, padding="same", dtype="float32")(x)
+        x = layers.Conv2DTranspose(filters, 3, strides=1 + k % 2, padding="same", name=f"conv{k}")(x)
+        x = prelu(k)(x)
+    x = layers.Conv2DTranspose(1, 3, padding="same", dtype="float32", name=f"conv{len(FILTERS)}")(x)
     return keras.Model(y_hat, layers.Rescaling(1.0, offset=0.5, dtype="float32")(x), name="synthesis")
 
 
@@ -71,11 +71,46 @@ class CAE(keras.Model):
         self.g_a = analysis()
         self.noise = UniformNoise(noise_amplitude, seed)
         self.g_s = synthesis()
+        self.built = True  # all variables exist
 
     def call(self, x, training=False):
         y = self.g_a(x, training=training)
         y_noisy = self.noise(y, training=training)
         return self.g_s(y_noisy, training=training)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)])
+    def encode_planes(self, x):
+        """`g_a` compiled once for all sizes: planes (b, h, w, 1) -> y (b, h/8, w/8, 32)."""
+        return self.g_a(x, training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, CODE_CHANNELS), tf.float32)])
+    def decode_planes(self, y_hat):
+        """`g_s` compiled once for all sizes: y_hat (b, h, w, 32) -> planes x_hat (b, 8h, 8w, 1)."""
+        return self.g_s(y_hat, training=False)
+
+
+def to_arrays(model):
+    """The trained variables of a `CAE`: dict from "analysis/conv0/kernel" and so on to float32 arrays."""
+    return {f"{net.name}/{layer.name}/{v.name}": v.numpy() for net, layer, v in _variables(model)}
+
+
+def from_arrays(arrays):
+    """A `CAE` with the variables of `to_arrays`.
+
+    Raises:
+        ValueError: a name or a shape is not the model's.
+    """
+    model = CAE()
+    for net, layer, variable in _variables(model):
+        name = f"{net.name}/{layer.name}/{variable.name}"
+        if name not in arrays or arrays[name].shape != variable.shape:
+            raise ValueError(f"these are not weights of cheng2018: {name} is missing or of another shape")
+        variable.assign(arrays[name])
+    return model
+
+
+def _variables(model):
+    return [(net, layer, v) for net in (model.g_a, model.g_s) for layer in net.layers for v in layer.weights]
 
 
 def start_as_dct(model):

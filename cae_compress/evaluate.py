@@ -1,0 +1,206 @@
+"""Codec x pictures x settings -> one table. `python -m cae_compress.evaluate --help`.
+
+A row is one picture coded once. Its columns:
+
+    picture, width, height        the original, in pixels
+    codec, setting                what coded it: quality, target bits a pixel, or bits B of the quantizer
+    num_bytes, bpp                size of the whole file and 8 * num_bytes / pixels; empty where no file exists
+    estimate_bpp                  zero-order entropy of the integers, a pixel (`entropy.estimate_bpp`); not a rate
+    estimate_with_side_bpp        the same with what a decoder must be sent besides
+    psnr_db, ssim, ms_ssim        against the original, on RGB; ms_ssim is empty below 161 pixels
+    seed, weights, versions       of the training, of the weights file (SHA-256), of the software
+"""
+
+import argparse
+import importlib.metadata
+import itertools
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from cae_compress import baselines, color, datasets, metrics, weights
+from cae_compress.codec import ROTATIONS, CAECodec
+
+COLUMNS = (
+    "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
+    "psnr_db", "ssim", "ms_ssim", "seed", "weights", "versions",
+)  # fmt: skip
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "pillow", "glymur", "scikit-image")
+
+
+def versions():
+    """Versions of all software that decides a number, as one string."""
+    parts = [f"python {platform.python_version()}"]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    glymur = baselines.load_glymur()
+    return "; ".join(parts + [f"openjpeg {glymur.version.openjpeg_version}"] * (glymur is not None))
+
+
+def quality(original, decoded):
+    """Every metric of one decoded picture, as a dict of columns."""
+    big_enough = min(original.shape[:2]) >= metrics.MS_SSIM_MIN_SIZE
+    return {
+        "psnr_db": metrics.psnr(original, decoded),
+        "ssim": metrics.ssim(original, decoded),
+        "ms_ssim": metrics.ms_ssim(original, decoded) if big_enough else None,
+    }
+
+
+def evaluate_files(codec, pictures, settings=None):
+    """Measure a codec that makes files.
+
+    Args:
+        codec: an object with `name`, `settings`, `encode(image, setting) -> bytes` and `decode(bytes) -> image`.
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        settings: the settings to measure; by default the codec's own.
+
+    Yields:
+        One row a picture and setting, a dict.
+    """
+    for name, image in pictures.items():
+        for setting in settings or codec.settings:
+            data = codec.encode(image, setting)
+            yield {
+                "picture": name, "width": image.shape[1], "height": image.shape[0],
+                "codec": codec.name, "setting": setting,
+                "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
+                **quality(image, codec.decode(data)),
+                "versions": versions(),
+            }  # fmt: skip
+
+
+def evaluate_cae(pictures, bits=CAECodec.settings, model="cheng2018"):
+    """Measure the replication's codec, which has no entropy coder: estimates instead of file sizes.
+
+    Args:
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        bits: the values of B.
+        model: name or path of the weights.
+
+    Yields:
+        One row a picture, rotation and B, a dict.
+    """
+    codecs = [CAECodec(rotation, model) for rotation in ROTATIONS]
+    seed = weights.record(model)["settings"]["seed"]
+    for name, image in pictures.items():
+        y = codecs[0].analyse(color.rgb_to_ycbcr(image))  # the same for every setting
+        for codec, b in itertools.product(codecs, bits):
+            latents = codec.quantize(y, b, *image.shape[:2])
+            estimate, with_side = latents.estimate_bpp()
+            yield {
+                "picture": name, "width": image.shape[1], "height": image.shape[0],
+                "codec": codec.name, "setting": b,
+                "estimate_bpp": estimate, "estimate_with_side_bpp": with_side,
+                **quality(image, codec.decode(latents)),
+                "seed": seed, "weights": codec.weights_sha256, "versions": versions(),
+            }  # fmt: skip
+
+
+def evaluate(pictures, progress=True):
+    """Everything of the rate-distortion comparison: the CAE in both modes and every baseline.
+
+    Args:
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        progress: show a progress bar.
+
+    Returns:
+        A pandas DataFrame, one row a picture, codec and setting; columns as in the module's docstring.
+    """
+    total = len(pictures) * (len(ROTATIONS) * len(CAECodec.settings) + sum(len(c.settings) for c in baselines.BASELINES))
+    rows = itertools.chain(evaluate_cae(pictures), *(evaluate_files(c, pictures) for c in baselines.BASELINES))
+    return pd.DataFrame(tqdm(rows, total=total, disable=not progress, unit="file")).reindex(columns=COLUMNS)
+
+
+def measure_seconds(pictures, repeats=3, progress=True):
+    """The paper's Table I: seconds to encode and decode a picture, all codecs in one run.
+
+    Each picture is coded `repeats` times, after one warm-up, at the middle one of the codec's settings.
+
+    Args:
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        repeats: timed runs of each picture.
+        progress: show a progress bar.
+
+    Returns:
+        A pandas DataFrame: codec, setting, encode_seconds and decode_seconds (medians over pictures and runs),
+        the number of pictures and runs, versions.
+    """
+    codecs = [baselines.BASELINES[0], *baselines.BASELINES[2:], CAECodec("fixed"), CAECodec("block")]
+    rows = []
+    for codec in tqdm(codecs, disable=not progress, unit="codec"):
+        setting = codec.settings[len(codec.settings) // 2]
+        codec.decode(codec.encode(next(iter(pictures.values())), setting))
+        times = []
+        for image, _ in itertools.product(pictures.values(), range(repeats)):
+            start = time.perf_counter()
+            coded = codec.encode(image, setting)
+            middle = time.perf_counter()
+            codec.decode(coded)
+            times.append((middle - start, time.perf_counter() - middle))
+        encode, decode = np.median(times, axis=0)
+        rows.append(
+            {
+                "codec": codec.name, "setting": setting, "encode_seconds": encode, "decode_seconds": decode,
+                "pictures": len(pictures), "repeats": repeats, "versions": versions(),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def bd_rates(table, reference="JPEG 2000"):
+    """BD-rate of every codec that makes files against a reference, picture by picture (see `metrics.bd_rate`).
+
+    Args:
+        table: DataFrame of `evaluate`.
+        reference: name of a codec in it.
+
+    Returns:
+        DataFrame of percentages, one row a picture, one column a codec.
+    """
+    files = table.dropna(subset=["bpp"])
+    curves = {key: group for key, group in files.groupby(["picture", "codec"], sort=False)}
+    return pd.DataFrame(
+        {
+            codec: {
+                picture: metrics.bd_rate(
+                    *(curves[picture, c][column] for c in (codec, reference) for column in ("bpp", "psnr_db"))
+                )
+                for picture in files["picture"].unique()
+            }
+            for codec in files["codec"].unique()
+            if codec != reference
+        }
+    )
+
+
+def summary(table):
+    """Means over pictures of a table of `evaluate`, one row a codec and setting."""
+    columns = ["num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp", "psnr_db", "ssim", "ms_ssim"]
+    return table.groupby(["codec", "setting"], sort=False)[columns].mean().reset_index()
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("--pictures", choices=("kodak", "bundled"), default="bundled", help="(default: %(default)s)")
+    parser.add_argument("--out", default="build", help="folder for the tables (default: %(default)s)")
+    args = parser.parse_args(argv)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = datasets.load_pictures(args.pictures)
+
+    table = evaluate(pictures)
+    table.to_csv(folder / f"{args.pictures}.csv", index=False, float_format="%.6g")
+    seconds = measure_seconds(pictures)
+    seconds.to_csv(folder / f"{args.pictures}_seconds.csv", index=False, float_format="%.4g")
+    with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
+        print(summary(table).to_string(index=False, na_rep=""))
+        print("\nBD-rate against JPEG 2000, mean over pictures, %:\n" + bd_rates(table).mean().round(1).to_string())
+        print("\n" + seconds.drop(columns="versions").to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

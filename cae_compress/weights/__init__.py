@@ -1,0 +1,58 @@
+"""What ships: arrays of trained models as `NAME.npz`, and how each was trained as `NAME.json`.
+
+Arrays are stored in half precision and hold no code; loading widens them to float32.
+"""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+
+
+def names():
+    """Names of the models that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.npz"))
+
+
+def save(path, arrays, record):
+    """Write arrays in half precision to `path` (.npz) and their training record beside it (.json).
+
+    Args:
+        path: file name ending in .npz.
+        arrays: dict of float arrays.
+        record: dict that JSON can hold.
+    """
+    path = Path(path)
+    np.savez_compressed(path, **{name: np.asarray(array, np.float16) for name, array in arrays.items()})
+    record = {**record, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+
+
+def load(name):
+    """Read a model's arrays.
+
+    Args:
+        name: one of `names()`, or the path of an .npz file.
+
+    Returns:
+        (arrays, sha256): a dict of float32 arrays and the hash of the file in hexadecimal.
+
+    Raises:
+        FileNotFoundError: there is no such model.
+    """
+    path = Path(name) if str(name).endswith(".npz") else FOLDER / f"{name}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights named {name!r}; the package has {', '.join(names()) or 'none'}")
+    data = path.read_bytes()
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        arrays = {key: file[key].astype(np.float32) for key in file.files}
+    return arrays, hashlib.sha256(data).hexdigest()
+
+
+def record(name):
+    """The training record of a model that ships, a dict."""
+    return json.loads((FOLDER / f"{name}.json").read_text())

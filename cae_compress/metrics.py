@@ -95,10 +95,9 @@ def bd_rate(rates, psnrs_db, reference_rates, reference_psnrs_db):
 
 
 def _curve(rates, psnrs_db):
-    rates, psnrs_db = np.asarray(rates, float), np.asarray(psnrs_db, float)
-    order = np.argsort(psnrs_db)
-    rates, psnrs_db = rates[order], psnrs_db[order]
-    if len(rates) < 2 or rates.shape != psnrs_db.shape or (rates <= 0).any() or (np.diff(psnrs_db) <= 0).any():
+    points = np.asarray([rates, psnrs_db], float) if len(rates) == len(psnrs_db) else np.empty((2, 0))
+    rates, psnrs_db = points[:, np.argsort(points[1])]
+    if len(rates) < 2 or (rates <= 0).any() or (np.diff(psnrs_db) <= 0).any():
         raise ValueError("a curve needs two or more points of positive rate, each of another PSNR")
     return PchipInterpolator(psnrs_db, np.log(rates))
 

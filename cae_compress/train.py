@@ -22,7 +22,7 @@ from cae_compress.evaluate import versions
 from cae_compress.metrics import psnr
 from cae_compress.models.cheng2018 import CAE, start_as_dct, to_arrays
 
-WARMUP_STEPS = 500
+MAX_WARMUP_STEPS = 500
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Settings:
         batch_size: planes a step.
         crop: side in pixels of the random square cut from each training picture.
         picture_size: side in pixels that training pictures are resized to.
-        learning_rate: Adam's highest rate; `WARMUP_STEPS` of warm-up, then a cosine down to 1 % of it.
+        learning_rate: Adam's highest rate; a warm-up, then a cosine down to 1 % of it.
         noise_amplitude: half width of the uniform noise on the code.
         validate_every: steps between validations, each of which also writes a checkpoint.
         validation_pictures: pictures that choose the best weights.
@@ -121,8 +121,9 @@ def build(settings, mixed):
     model = CAE(settings.noise_amplitude, seed=settings.seed)
     if settings.start == "dct":
         start_as_dct(model)
+    warmup = min(MAX_WARMUP_STEPS, settings.steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, settings.steps - WARMUP_STEPS, 0.01, warmup_target=settings.learning_rate, warmup_steps=WARMUP_STEPS
+        0.0, settings.steps - warmup, 0.01, warmup_target=settings.learning_rate, warmup_steps=warmup
     )
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
     if mixed:
@@ -152,7 +153,9 @@ def train(pictures, validation, folder, settings=Settings(), progress=True):
     check_settings(folder / "settings.json", settings)
     model, optimizer = build(settings, configure(settings))
     seconds, best_db = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, seconds=seconds, best_db=best_db)
+    # Keras does not hand the state of a seed generator to TensorFlow's checkpoints by itself
+    noise = model.noise.seed_generator.state
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, noise=noise, seconds=seconds, best_db=best_db)
     manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
     checkpoint.restore(manager.latest_checkpoint)
     start = int(optimizer.iterations.numpy())

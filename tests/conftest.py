@@ -1,0 +1,34 @@
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+from cae_compress import datasets
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """The bundled photographs, by name."""
+    return datasets.bundled()
+
+
+@pytest.fixture(scope="session")
+def photograph(photographs):
+    """One photograph, small enough to be quick: 200x300."""
+    return np.ascontiguousarray(photographs["chelsea"][:200, :300])
+
+
+@pytest.fixture(scope="session")
+def fixed_codec():
+    from cae_compress.codec import CAECodec
+
+    return CAECodec("fixed")
+
+
+@pytest.fixture(scope="session")
+def block_codec():
+    from cae_compress.codec import CAECodec
+
+    return CAECodec("block")

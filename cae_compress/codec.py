@@ -6,14 +6,11 @@
 Source: Cheng et al., PCS 2018, figure 1, without its entropy coder.
 """
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 
 from cae_compress import blocks, color, entropy, pca, pictures, quantizer, weights
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # no frightening CUDA messages where there is no GPU
 
 ROTATIONS = ("fixed", "block")
 BLOCK_SIZE = 128

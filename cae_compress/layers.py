@@ -1,6 +1,8 @@
 """Keras layers that Keras itself does not have."""
 
-import keras
+from cae_compress import tensorflow_quietly  # noqa: F401, before keras
+
+import keras  # isort: skip
 
 PACKAGE = "cae_compress"
 

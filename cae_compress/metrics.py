@@ -61,7 +61,9 @@ def ms_ssim(original, decoded):
 
     Source: Wang et al., Asilomar 2003, through `tf.image.ssim_multiscale`.
     """
-    import tensorflow as tf
+    from cae_compress import tensorflow_quietly  # noqa: F401
+
+    import tensorflow as tf  # isort: skip
 
     original, decoded = _same(original, decoded, min_size=MS_SSIM_MIN_SIZE)
     return float(tf.image.ssim_multiscale(tf.constant(original[None]), tf.constant(decoded[None]), 255)[0])

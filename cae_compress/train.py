@@ -5,7 +5,9 @@ A run lives in a folder of its own (default `runs/cheng2018`): `checkpoints/` to
 the same command again resumes where the last checkpoint was written, whatever ended the run.
 """
 
-import argparse
+from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
+
+import argparse  # isort: skip
 import csv
 import json
 import time
@@ -19,7 +21,7 @@ from tqdm.auto import tqdm
 
 from cae_compress import color, datasets, pca, weights
 from cae_compress.evaluate import versions
-from cae_compress.metrics import psnr
+from cae_compress.metrics import psnr, ssim
 from cae_compress.models.cheng2018 import CAE, start_as_dct, to_arrays
 
 MAX_WARMUP_STEPS = 500
@@ -89,12 +91,13 @@ def as_planes(pictures):
     return np.ascontiguousarray(ycbcr.transpose(0, 3, 1, 2))[..., None].reshape(-1, *ycbcr.shape[1:3], 1)
 
 
-def validate(model, pictures, batch_size=8):
-    """Mean over pictures of the RGB PSNR (dB) of the autoencoder without quantization.
+def validate(model, pictures, metric=psnr, batch_size=8):
+    """Mean over pictures of a metric of the autoencoder without quantization.
 
     Args:
         model: a `CAE`.
         pictures: uint8 array, shape (n, h, w, 3).
+        metric: `metrics.psnr` (dB) or `metrics.ssim`, computed on RGB.
         batch_size: pictures at a time.
     """
     values = []
@@ -102,7 +105,7 @@ def validate(model, pictures, batch_size=8):
         rgb = pictures[k : k + batch_size]
         x_hat = model(as_planes(rgb), training=False).numpy()[..., 0]
         for original, planes in zip(rgb, x_hat.reshape(len(rgb), 3, *rgb.shape[1:3])):
-            values.append(psnr(original, color.ycbcr_to_rgb(planes.transpose(1, 2, 0))))
+            values.append(metric(original, color.ycbcr_to_rgb(planes.transpose(1, 2, 0))))
     return float(np.mean(values))
 
 
@@ -238,6 +241,7 @@ def write_record(folder, model, settings, validation, seconds):
         "training_seconds": round(seconds),
         "validation_pictures": len(validation),
         "validation_psnr_db": validate(model, validation),
+        "validation_ssim": validate(model, validation, ssim),
         "parameters": model.count_params(),
         "versions": versions(),
     }
@@ -263,7 +267,7 @@ def export(folder, pictures, path):
     basis, mean = pca.fit(codes)
     scale = np.abs(pca.rotate(codes, basis, mean)).max()
     fitted = {"pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
-    weights.save(path, {**to_arrays(model), **fitted}, record)
+    weights.save(path, {**to_arrays(model), **fitted}, record, log=folder / "log.csv")
 
 
 def main(argv=None):

@@ -8,7 +8,8 @@ from cae_compress import weights
 
 def test_saved_arrays_come_back_in_half_precision_with_their_hash(tmp_path):
     arrays = {"a/kernel": np.random.default_rng(0).normal(size=(3, 3)), "scale": np.float32(2)}
-    weights.save(tmp_path / "model.npz", arrays, {"model": "test"})
+    (tmp_path / "log.csv").write_text("step\n1\n")
+    weights.save(tmp_path / "model.npz", arrays, {"model": "test"}, tmp_path / "log.csv")
     loaded, sha256 = weights.load(str(tmp_path / "model.npz"))
     assert loaded.keys() == arrays.keys()
     assert np.array_equal(loaded["a/kernel"], arrays["a/kernel"].astype(np.float16).astype(np.float32))
@@ -25,4 +26,5 @@ def test_shipped_weights_match_their_training_record(name):
     record = weights.record(name)
     _, sha256 = weights.load(name)
     assert record["sha256"] == sha256
+    assert weights.training_log(name)["step"].iloc[-1] == record["settings"]["steps"]
     assert record["training_seconds"] > 0 and record["versions"] and record["settings"]["seed"] is not None

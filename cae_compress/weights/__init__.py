@@ -1,4 +1,4 @@
-"""What ships: arrays of trained models as `NAME.npz`, and how each was trained as `NAME.json`.
+"""What ships: arrays of trained models as `NAME.npz`, how each was trained as `NAME.json` and `NAME.csv`.
 
 Arrays are stored in half precision and hold no code; loading widens them to float32.
 """
@@ -6,9 +6,11 @@ Arrays are stored in half precision and hold no code; loading widens them to flo
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 FOLDER = Path(__file__).parent
 
@@ -18,18 +20,20 @@ def names():
     return sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
-def save(path, arrays, record):
-    """Write arrays in half precision to `path` (.npz) and their training record beside it (.json).
+def save(path, arrays, record, log):
+    """Write arrays in half precision, and beside them their training record and log.
 
     Args:
         path: file name ending in .npz.
         arrays: dict of float arrays.
         record: dict that JSON can hold.
+        log: path of the run's CSV log.
     """
     path = Path(path)
     np.savez_compressed(path, **{name: np.asarray(array, np.float16) for name, array in arrays.items()})
     record = {**record, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    shutil.copyfile(log, path.with_suffix(".csv"))
 
 
 def load(name):
@@ -56,3 +60,8 @@ def load(name):
 def record(name):
     """The training record of a model that ships, a dict."""
     return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def training_log(name):
+    """The log of that training, a pandas DataFrame of one row a validation."""
+    return pd.read_csv(FOLDER / f"{name}.csv")

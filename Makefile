@@ -1,0 +1,44 @@
+# make demo    set up, then the main job on bundled photographs; results under build/
+# make test    set up, then the tests
+# make lab     set up, then Jupyter on the notebooks
+# make kodak   set up, then every table and figure of Kodak again (about 20 minutes; downloads 15 MB)
+# make train   set up, then the shipped autoencoder from scratch (about 40 minutes on 2 cores; downloads 340 MB)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+.PHONY: demo test lab kodak train clean
+
+demo: $(READY)
+	$(BIN)/python -m cae_compress.evaluate --pictures bundled --out build
+	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES=$(CURDIR)/build \
+	    $(BIN)/jupyter nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
+	@echo "Tables, figures and the executed notebook are in build/."
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+kodak: $(READY)
+	$(BIN)/python -m cae_compress.evaluate --pictures kodak --out data
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN notebooks/05_kodak.ipynb
+
+train: $(READY)
+	$(BIN)/python -m cae_compress.train --export build/cheng2018.npz
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \
+	    { echo "TensorFlow needs Python 3.10 to 3.13, $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	    { echo "This Python cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf build $(VENV)

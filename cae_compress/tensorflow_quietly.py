@@ -1,0 +1,33 @@
+"""Imports TensorFlow without the messages it prints on a machine that has no GPU.
+
+They come from C++ before Python could turn them off, mention CUDA errors, are harmless and frighten students. What
+is written to standard error while TensorFlow loads and looks for devices is dropped, unless loading fails. Set
+`TF_CPP_MIN_LOG_LEVEL=0` to see everything.
+"""
+
+import os
+import sys
+import tempfile
+
+
+def _load():
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as dropped:
+        os.dup2(dropped.fileno(), 2)
+        try:
+            import tensorflow
+
+            tensorflow.config.list_physical_devices("GPU")
+        except BaseException:
+            dropped.seek(0)
+            os.write(stderr, dropped.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+if "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+    _load()

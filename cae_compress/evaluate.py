@@ -115,7 +115,7 @@ def evaluate(pictures, progress=True):
     return pd.DataFrame(tqdm(rows, total=total, disable=not progress, unit="file")).reindex(columns=COLUMNS)
 
 
-def measure_seconds(pictures, repeats=3, progress=True):
+def measure_seconds(pictures, repeats=1, progress=True):
     """The paper's Table I: seconds to encode and decode a picture, all codecs in one run.
 
     Each picture is coded `repeats` times, after one warm-up, at the middle one of the codec's settings.

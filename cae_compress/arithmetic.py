@@ -148,6 +148,12 @@ def finish(coder, data):
 
 
 @jit
+def information(coder):
+    """Bits coded so far, up to a constant and to fractions of a bit: bytes out, and how far the interval has narrowed."""
+    return 8.0 * np.float64(coder[POSITION]) - np.log2(np.float64(coder[RANGE]))
+
+
+@jit
 def code_bit(coder, data, contexts, k, bit, decoding):
     """Code a bit in context k, in either direction, and learn from it.
 

@@ -18,12 +18,15 @@ Sources: Cheng et al., PCS 2018, section II-C (adaptive binary arithmetic coding
 Seroussi, Sapiro, IEEE TIP 9(8), 2000 (contexts from neighbours); ITU-T H.266, 9.3 (binarization).
 """
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
-from cae_compress.arithmetic import code_bit, code_raw_bits
+from cae_compress.arithmetic import ONE, code_bit, code_raw_bits, information
 
 FRACTION_BITS = 8
+AVERAGE_BITS = 20
 MEAN_INPUTS = 4  # left, above, above left, above right
 MAPS_BEFORE = 8
 # left, above, above left, above right; maps before; same map of the two planes before; activity; average
@@ -83,64 +86,106 @@ def code_remainder(coder, data, contexts, first, side, shift, value, decoding):
 
 
 @jit
-def gather(q, remainder, activity, i, j, plane, m, average, mean_inputs, magnitude_inputs):
-    """Fill the inputs of both predictions for latent (i, j, plane, m); see the module's docstring for their order."""
-    mean_inputs[0], mean_inputs[1] = q[i, j - 1, plane, m], q[i - 1, j, plane, m]
-    mean_inputs[2], mean_inputs[3] = q[i - 1, j - 1, plane, m], q[i - 1, j + 1, plane, m]
-    magnitude_inputs[0], magnitude_inputs[1] = remainder[i, j - 1, plane, m], remainder[i - 1, j, plane, m]
-    magnitude_inputs[2], magnitude_inputs[3] = remainder[i - 1, j - 1, plane, m], remainder[i - 1, j + 1, plane, m]
-    for k in range(MAPS_BEFORE):
-        magnitude_inputs[4 + k] = remainder[i, j, plane, m - 1 - k] if m > k else 0
-    magnitude_inputs[12] = remainder[i, j, plane - 1, m] if plane > 0 else 0
-    magnitude_inputs[13] = remainder[i, j, plane - 2, m] if plane > 1 else 0
-    magnitude_inputs[14] = activity[i, j - 1, plane] + activity[i - 1, j, plane]
-    magnitude_inputs[15] = average
+def raw_bits_of(bucket):
+    """How many low bits of a magnitude are raw, so that what is coded in unary stays at a few bits."""
+    return max(0, (bucket - 28) >> 2)
 
 
 @numba.njit(cache=True)
-def code_rows(coder, data, contexts, q, remainder, activity, active, averages, mean_weights, magnitude_weights, decoding):
-    """Code rows of latents, in either direction.
+def code_row(coder, data, contexts, q, remainder, activity, active, averages, mean_weights, magnitude_weights, spent, decoding):
+    """Code one row of latents, in either direction.
 
     Args:
         coder, data: state and bytes of `arithmetic`.
-        contexts: uint16 (NUM_CONTEXTS, 2).
-        q: int32 (rows + 1, columns + 2, planes, maps). Row 0 holds the row above, the first and last column zeros.
-            Read when encoding, filled when decoding.
-        remainder: int32 like `q`; the magnitudes |q - mean|, filled here; row 0 those of the row above.
-        activity: int32 (rows + 1, columns + 2, planes), their sums over maps, likewise.
-        active: uint8 (columns, planes): how many maps of each position may differ from zero.
+        contexts: uint16 (NUM_CONTEXTS or more, 2).
+        q: int32 (2, columns + 2, planes, maps): the row above, decoded, and this row; the first and the last column
+            are zeros. This row is read when encoding, filled when decoding.
+        remainder: int32 like `q`, the magnitudes of q - mean; this row is filled.
+        activity: int32 (2, columns + 2, planes), their sums over maps; this row is filled.
+        active: uint8 (columns, planes): the first so many maps of a position are coded, the others are zero.
         averages: int64 (planes, maps), average magnitudes with 8 bits of fraction.
         mean_weights: int32 (planes, maps, MEAN_INPUTS), 8 bits of fraction.
         magnitude_weights: int32 (planes, maps, MAGNITUDE_INPUTS), 8 bits of fraction.
+        spent: float64 (planes,), to which the information coded for each plane is added, in bits.
         decoding: bool.
     """
-    rows, columns, planes = q.shape[0] - 1, q.shape[1] - 2, q.shape[2]
-    mean_inputs = np.zeros(MEAN_INPUTS, np.int64)
-    magnitude_inputs = np.zeros(MAGNITUDE_INPUTS, np.int64)
-    for i in range(1, rows + 1):
-        for j in range(1, columns + 1):
-            for plane in range(planes):
-                total = np.int64(0)
-                for m in range(active[j - 1, plane]):
-                    gather(q, remainder, activity, i, j, plane, m, averages[plane, m], mean_inputs, magnitude_inputs)
-                    mean = np.int64(0)
-                    for k in range(MEAN_INPUTS):
-                        mean += mean_weights[plane, m, k] * mean_inputs[k]
-                    expected = np.int64(0)
-                    for k in range(MAGNITUDE_INPUTS - 1):
-                        expected += magnitude_weights[plane, m, k] * magnitude_inputs[k]
-                    expected += (magnitude_weights[plane, m, MAGNITUDE_INPUTS - 1] * averages[plane, m]) >> FRACTION_BITS
+    planes, maps = q.shape[2:]
+    for j in range(1, q.shape[1] - 1):
+        for plane in range(planes):
+            total = np.int64(0)
+            before = information(coder)
+            for m in range(maps):
+                if m >= active[j - 1, plane]:
+                    q[1, j, plane, m] = remainder[1, j, plane, m] = 0
+                    continue
+                w = mean_weights[plane, m]
+                mean = np.int64(w[0]) * q[1, j - 1, plane, m] + np.int64(w[1]) * q[0, j, plane, m]
+                mean += np.int64(w[2]) * q[0, j - 1, plane, m] + np.int64(w[3]) * q[0, j + 1, plane, m]
 
-                    centre = (mean + 128) >> FRACTION_BITS
-                    fraction = mean - (centre << FRACTION_BITS)  # -128 to 127
-                    side = 0 if abs(fraction) < 32 else (1 if fraction > 0 else 2)
-                    bucket = bucket_of(expected)
-                    shift = max(0, (bucket - 28) >> 2)  # keeps what is coded in unary at a few bits
-                    first = ((1 if plane > 0 else 0) * BUCKETS + bucket) * SLOTS
-                    value = code_remainder(
-                        coder, data, contexts, first, side, shift, np.int64(q[i, j, plane, m]) - centre, decoding
-                    )
-                    q[i, j, plane, m] = value + centre
-                    remainder[i, j, plane, m] = abs(value)
-                    total += abs(value)
-                activity[i, j, plane] = total
+                w = magnitude_weights[plane, m]
+                magnitude = np.int64(w[0]) * remainder[1, j - 1, plane, m] + np.int64(w[1]) * remainder[0, j, plane, m]
+                magnitude += np.int64(w[2]) * remainder[0, j - 1, plane, m] + np.int64(w[3]) * remainder[0, j + 1, plane, m]
+                for k in range(min(m, MAPS_BEFORE)):
+                    magnitude += np.int64(w[4 + k]) * remainder[1, j, plane, m - 1 - k]
+                for k in range(min(plane, 2)):
+                    magnitude += np.int64(w[4 + MAPS_BEFORE + k]) * remainder[1, j, plane - 1 - k, m]
+                magnitude += np.int64(w[6 + MAPS_BEFORE]) * (activity[1, j - 1, plane] + activity[0, j, plane])
+                magnitude += (np.int64(w[7 + MAPS_BEFORE]) * averages[plane, m]) >> FRACTION_BITS
+
+                centre = (mean + 128) >> FRACTION_BITS
+                fraction = mean - (centre << FRACTION_BITS)  # -128 to 127
+                side = 0 if abs(fraction) < 32 else (1 if fraction > 0 else 2)
+                bucket = bucket_of(magnitude)
+                first = ((1 if plane > 0 else 0) * BUCKETS + bucket) * SLOTS
+                value = np.int64(q[1, j, plane, m]) - centre
+                value = code_remainder(coder, data, contexts, first, side, raw_bits_of(bucket), value, decoding)
+                q[1, j, plane, m] = value + centre
+                remainder[1, j, plane, m] = abs(value)
+                total += abs(value)
+            activity[1, j, plane] = total
+            spent[plane] += information(coder) - before
+
+
+@dataclass(frozen=True)
+class ContextModel:
+    """What was fitted to training pictures, in integers (see `context_fit`).
+
+    Attributes:
+        mean_weights: int32 (3, 32, MEAN_INPUTS), 8 bits of fraction.
+        magnitude_weights: int32 (3, 32, MAGNITUDE_INPUTS), 8 bits of fraction.
+        average_magnitudes: int64 (3, 32), in steps of a quantizer of 1/256 level, 28 bits of fraction.
+        probabilities: uint16 (n,), initial probabilities of zero in units of 2**-16.
+    """
+
+    mean_weights: np.ndarray
+    magnitude_weights: np.ndarray
+    average_magnitudes: np.ndarray
+    probabilities: np.ndarray
+
+    @classmethod
+    def untrained(cls, num_contexts):
+        """A model that predicts nothing: zero weights, probabilities of one half."""
+        shape = (3, 32)
+        return cls(
+            np.zeros((*shape, MEAN_INPUTS), np.int32),
+            np.zeros((*shape, MAGNITUDE_INPUTS), np.int32),
+            np.zeros(shape, np.int64),
+            np.full(num_contexts, ONE // 2, np.uint16),
+        )
+
+    @classmethod
+    def from_arrays(cls, arrays):
+        """Take the model out of a weights file's arrays, where its names begin with "contexts/"."""
+        return cls(**{name: arrays.pop(f"contexts/{name}") for name in cls.__annotations__})
+
+    def to_arrays(self):
+        """The model as `from_arrays` wants it."""
+        return {f"contexts/{name}": values for name, values in vars(self).items()}
+
+    def averages_at(self, levels):
+        """Average magnitudes in steps of a quantizer of `levels` / 256 levels: int64 (3, 32), 8 bits of fraction."""
+        return np.maximum((self.average_magnitudes * levels) >> AVERAGE_BITS, 1)
+
+    def new_contexts(self):
+        """Contexts in their trained initial state, both estimators alike: uint16 (n, 2)."""
+        return np.repeat(self.probabilities[:, None], 2, axis=1)

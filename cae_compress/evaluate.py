@@ -23,7 +23,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from cae_compress import baselines, color, datasets, metrics, weights
-from cae_compress.codec import ROTATIONS, CAECodec
+from cae_compress.cae import ROTATIONS, CAECodec
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",

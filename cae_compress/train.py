@@ -14,17 +14,22 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from cae_compress import color, datasets, pca, weights
+from cae_compress import blocks, color, context_fit, datasets, pca, pictures, quantizer, weights
+from cae_compress.cae import BLOCK_SIZE, CAECodec
+from cae_compress.contexts import ContextModel
 from cae_compress.evaluate import versions
+from cae_compress.latents import NUM_CONTEXTS
 from cae_compress.metrics import psnr, ssim
 from cae_compress.models.cheng2018 import CAE, start_as_dct, to_arrays
 
 MAX_WARMUP_STEPS = 500
+CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to
 
 
 @dataclass(frozen=True)
@@ -249,15 +254,14 @@ def write_record(folder, model, settings, validation, seconds):
     return record
 
 
-def export(folder, pictures, path):
-    """Turn a finished run into weights that a codec loads: network, PCA basis and range in one file.
-
-    The basis, mean and range are fitted to the codes of the training pictures.
+def export(folder, pictures, photographs, path):
+    """Turn a finished run into weights that a codec loads: network, PCA basis and range, context model.
 
     Args:
         folder: the run's folder, as `train` left it.
-        pictures: uint8 array, shape (n, h, w, 3), the training pictures.
-        path: file to write, ending in .npz; the record goes beside it.
+        pictures: uint8 array, shape (n, h, w, 3), the training pictures; basis, mean and range are fitted to their codes.
+        photographs: list of uint8 arrays (h, w, 3), larger than a block; the context model is fitted to their latents.
+        path: file to write, ending in .npz; the record and the log go beside it.
     """
     folder = Path(folder)
     record = json.loads((folder / "record.json").read_text())
@@ -266,8 +270,31 @@ def export(folder, pictures, path):
     codes = np.concatenate([model.encode_planes(as_planes(pictures[k : k + 16])) for k in range(0, len(pictures), 16)])
     basis, mean = pca.fit(codes)
     scale = np.abs(pca.rotate(codes, basis, mean)).max()
-    fitted = {"pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
-    weights.save(path, {**to_arrays(model), **fitted}, record, log=folder / "log.csv")
+    arrays = {**to_arrays(model), "pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
+    context_model = ContextModel.untrained(NUM_CONTEXTS)
+    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
+    codec = CAECodec(model=str(path))
+    context_model = context_fit.fit([latents_by_levels(codec, image) for image in photographs])
+    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
+
+
+def latents_by_levels(codec, image):
+    """The strips of `Latents` of a picture at all step sizes that contexts are fitted to: dict from levels to list."""
+    strips = []
+    for top in range(0, len(image), BLOCK_SIZE):
+        x = blocks.split(color.rgb_to_ycbcr(image[top : top + BLOCK_SIZE]), BLOCK_SIZE)
+        strips.append((codec.analyse(x), x))
+    return {
+        levels: [codec.quantize(y, x, levels) for y, x in strips]
+        for levels in (quantizer.levels_of(bits) for bits in CONTEXT_BITS)
+    }
+
+
+def context_photographs(count=80, scale=0.62):
+    """Photographs to fit contexts to: ImageNet samples, made smaller so that the traces of JPEG go."""
+    paths = datasets.imagenet_samples()
+    chosen = (pictures.read(path) for path in paths[:: len(paths) // count])
+    return [cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for image in chosen]
 
 
 def main(argv=None):
@@ -279,12 +306,12 @@ def main(argv=None):
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(steps=args.steps, seed=args.seed, start=args.start)
-    pictures = datasets.load_imagenette("train", settings.picture_size)
+    train_pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
-    record = train(pictures, validation, args.folder, settings)
+    record = train(train_pictures, validation, args.folder, settings)
     print(json.dumps(record, indent=1))
     if args.export:
-        export(args.folder, pictures, args.export)
+        export(args.folder, train_pictures, context_photographs(), args.export)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What ships: arrays of trained models as `NAME.npz`, how each was trained as `NAME.json` and `NAME.csv`.
 
-Arrays are stored in half precision and hold no code; loading widens them to float32.
+Floating-point arrays are stored in half precision and widened to float32 by loading; integers stay. No code is stored.
 """
 
 import hashlib
@@ -21,16 +21,17 @@ def names():
 
 
 def save(path, arrays, record, log):
-    """Write arrays in half precision, and beside them their training record and log.
+    """Write arrays, floating-point ones in half precision, and beside them their training record and log.
 
     Args:
         path: file name ending in .npz.
-        arrays: dict of float arrays.
+        arrays: dict of float or integer arrays.
         record: dict that JSON can hold.
         log: path of the run's CSV log.
     """
     path = Path(path)
-    np.savez_compressed(path, **{name: np.asarray(array, np.float16) for name, array in arrays.items()})
+    halves = {k: np.asarray(a, np.float16) if np.asarray(a).dtype.kind == "f" else a for k, a in arrays.items()}
+    np.savez_compressed(path, **halves)
     record = {**record, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     shutil.copyfile(log, path.with_suffix(".csv"))
@@ -43,7 +44,7 @@ def load(name):
         name: one of `names()`, or the path of an .npz file.
 
     Returns:
-        (arrays, sha256): a dict of float32 arrays and the hash of the file in hexadecimal.
+        (arrays, sha256): a dict of float32 or integer arrays and the hash of the file in hexadecimal.
 
     Raises:
         FileNotFoundError: there is no such model.
@@ -53,7 +54,7 @@ def load(name):
         raise FileNotFoundError(f"no weights named {name!r}; the package has {', '.join(names()) or 'none'}")
     data = path.read_bytes()
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = {key: file[key].astype(np.float32) for key in file.files}
+        arrays = {key: file[key].astype(np.float32) if file[key].dtype == np.float16 else file[key] for key in file}
     return arrays, hashlib.sha256(data).hexdigest()
 
 

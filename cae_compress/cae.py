@@ -1,0 +1,196 @@
+"""The replication's codec, stage by stage: a picture to a .cae file and back.
+
+    image ─> YCbCr ─> 128x128 blocks ─> analysis g_a ─> y ─> PCA ─> quantize ─> q ─> context model + arithmetic coder ─┐
+                                                                                                                 .cae bytes
+    image <─ RGB   <─ join           <─ synthesis g_s <─ y_hat <─ PCA⁻¹ <─ dequantize <─ q <─ decoder (integers only) <┘
+
+A picture is coded strip by strip, a strip being a row of blocks, so memory does not grow with its height.
+
+Source: Cheng et al., PCS 2018, figure 1.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from cae_compress import bitstream, blocks, color, pca, pictures, quantizer, weights
+from cae_compress.bitstream import BitstreamError
+from cae_compress.contexts import ContextModel
+from cae_compress.latents import FLAT, LatentCoder, Latents, basis_bits
+
+ROTATIONS = ("fixed", "block")
+BLOCK_SIZE = 128
+PLANES_AT_A_TIME = 24
+FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7
+COLOUR_MAX = 4095
+RANGE_STEPS = 8  # steps an octave of a range that is sent
+LEVELS_MASK, ROTATION_SHIFT = 0xFFFFFF, 24  # the settings in a file's header: levels of the quantizer, rotation
+
+
+class CAECodec:
+    """Convolutional autoencoder, PCA rotation, B-bit quantizer, adaptive arithmetic coder.
+
+    Args:
+        rotation: "fixed" (one basis and range, kept with the model) or "block" (fitted to each block, and sent).
+        model: name of shipped weights, or the path of an .npz file written by `cae_compress.train`.
+
+    Raises:
+        ValueError: there is no such rotation.
+        FileNotFoundError: there are no such weights.
+    """
+
+    settings = tuple(range(2, 13))  # the values of B of a rate-distortion curve
+
+    def __init__(self, rotation="fixed", model="cheng2018"):
+        if rotation not in ROTATIONS:
+            raise ValueError(f"rotation must be one of {ROTATIONS}, got {rotation!r}")
+        self.rotation, self.model = rotation, Path(model).stem
+        self.name = f"CAE, {rotation} PCA"
+        arrays, self.weights_sha256 = weights.load(model)
+        self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))
+        self.context_model = ContextModel.from_arrays(arrays)
+
+        from cae_compress.models import cheng2018  # loads TensorFlow
+
+        self.cae = cheng2018.from_arrays(arrays)
+
+    def encode(self, image, bits=6):
+        """Code a picture.
+
+        Args:
+            image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
+            bits: B of the quantizer, a number from 1 to 16.
+
+        Returns:
+            bytes of a .cae file (`bitstream`).
+
+        Raises:
+            PictureError: `image` is not such an array.
+            ValueError: `bits` is out of range.
+        """
+        image, levels = pictures.as_rgb(image), quantizer.levels_of(bits)
+        height, width = image.shape[:2]
+        coder = LatentCoder(self.context_model, levels, blocks_across(width))
+        for top in range(0, height, BLOCK_SIZE):
+            x = blocks.split(color.rgb_to_ycbcr(image[top : top + BLOCK_SIZE]), BLOCK_SIZE)
+            y = self.analyse(x)
+            latents = self.quantize(y, x, levels)
+            coder.code(latents)
+        settings = levels | ROTATIONS.index(self.rotation) << ROTATION_SHIFT
+        return bitstream.write(bitstream.Header(self.model, self.weights_id, width, height, settings), coder.finish())
+
+    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
+        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
+
+        Raises:
+            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
+        """
+        header, payload = bitstream.read(data, max_pixels)
+        image = np.empty((header.height, header.width, 3), np.uint8)
+        top = 0
+        for latents in self.decode_latents(header, payload):
+            y_hat = self.dequantize(latents, header.settings & LEVELS_MASK)
+            x_hat = self.synthesise(y_hat, latents)
+            rows = min(BLOCK_SIZE, header.height - top)
+            image[top : top + rows] = color.ycbcr_to_rgb(blocks.join(x_hat, rows, header.width))
+            top += rows
+        return image
+
+    def decode_latents(self, header, payload):
+        """The `Latents` of each strip of a file in turn, decoded in integers alone.
+
+        Args:
+            header, payload: from `bitstream.read`.
+
+        Raises:
+            BitstreamError: the file is of another model, or not what an encoder writes.
+        """
+        if (header.model, header.weights) != (self.model, self.weights_id):
+            raise BitstreamError(
+                f"the file was made by model {header.model} ({header.weights.hex()}),"
+                f" this is {self.model} ({self.weights_id.hex()})"
+            )
+        levels, rotation = header.settings & LEVELS_MASK, header.settings >> ROTATION_SHIFT
+        if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
+            raise BitstreamError(f"impossible settings: {header.settings:#010x}")
+        columns = blocks_across(header.width)
+        coder = LatentCoder(self.context_model, levels, columns, payload)
+        for _ in range(0, header.height, BLOCK_SIZE):
+            latents = Latents.empty(columns, own_bases=ROTATIONS[rotation] == "block")
+            try:
+                coder.code(latents)
+            except ValueError as error:
+                raise BitstreamError(f"damaged: {error}") from None
+            yield latents
+
+    def latents(self, image, bits=6):
+        """All `Latents` of a picture at once, as `encode` codes them strip by strip; for study."""
+        x = blocks.split(color.rgb_to_ycbcr(pictures.as_rgb(image)), BLOCK_SIZE)
+        return self.quantize(self.analyse(x), x, quantizer.levels_of(bits))
+
+    def reconstruct(self, latents, bits, height, width):
+        """The picture, uint8 (height, width, 3), that all its `Latents` decode to; for study."""
+        x_hat = self.synthesise(self.dequantize(latents, quantizer.levels_of(bits)), latents)
+        return color.ycbcr_to_rgb(blocks.join(x_hat, height, width))
+
+    def analyse(self, x):
+        """Blocks of planes x (blocks, 128, 128, 3) in [0, 1] -> codes y, float32 (blocks, 3, 16, 16, 32)."""
+        planes = x.transpose(0, 3, 1, 2).reshape(-1, BLOCK_SIZE, BLOCK_SIZE, 1)
+        y = _in_parts(self.cae.encode_planes, planes)
+        return y.reshape(-1, 3, *y.shape[1:])
+
+    def quantize(self, y, x, levels):
+        """Codes y of blocks x -> `Latents`: rotate and quantize, with the model's basis and range or each block's own.
+
+        Planes of one colour, which a picture with borders or a grey one has, are noted as such and have no code.
+        """
+        colours = np.rint(x.mean(axis=(1, 2)) * COLOUR_MAX).astype(np.int32)  # (blocks, 3)
+        flat = np.ptp(x, axis=(1, 2)) < FLAT_TOLERANCE
+        if self.rotation == "fixed":
+            q = quantizer.quantize(pca.rotate(y, self.basis, self.mean), self.scale, levels)
+            ranges = bases = None
+        else:
+            basis = np.stack([[pca.fit(plane)[0] for plane in block] for block in y])  # (blocks, 3, 32, 32)
+            rotated = pca.rotate(y, basis[:, :, None])
+            ranges = np.ceil(RANGE_STEPS * np.log2(np.abs(rotated).max(axis=(2, 3, 4)) + 2.0**-15)).astype(np.int32)
+            q = quantizer.quantize(rotated, range_of(ranges), levels)
+            bases = np.rint(basis * 2.0 ** basis_bits(levels)).astype(np.int32)
+        q[flat] = 0
+        in_use = q.any(axis=(2, 3))  # (blocks, 3, 32)
+        classes = in_use.shape[-1] - in_use[..., ::-1].argmax(axis=-1)  # up to the last map in use
+        classes = np.where(flat, FLAT, np.where(in_use.any(axis=-1), classes, 0)).astype(np.uint8)
+        return Latents(q, classes, colours * flat, ranges, bases)
+
+    def dequantize(self, latents, levels):
+        """`Latents` -> codes y_hat, float32 (blocks, 3, 16, 16, 32)."""
+        if latents.bases is None:
+            return pca.rotate_back(quantizer.dequantize(latents.q, self.scale, levels), self.basis, self.mean)
+        basis = (latents.bases * 2.0 ** -basis_bits(levels)).astype(np.float32)
+        return pca.rotate_back(quantizer.dequantize(latents.q, range_of(latents.ranges), levels), basis[:, :, None])
+
+    def synthesise(self, y_hat, latents):
+        """Codes y_hat, and the colours of planes of one colour -> blocks x_hat, float32 (blocks, 128, 128, 3)."""
+        planes = _in_parts(self.cae.decode_planes, y_hat.reshape(-1, *y_hat.shape[2:]))
+        x_hat = planes.reshape(-1, 3, BLOCK_SIZE, BLOCK_SIZE).transpose(0, 2, 3, 1)
+        colours = (latents.colours / COLOUR_MAX)[:, None, None]
+        return np.where((latents.classes == FLAT)[:, None, None], colours, x_hat)
+
+    @property
+    def weights_id(self):
+        """What a file's header says of the weights: the first four bytes of their SHA-256."""
+        return bytes.fromhex(self.weights_sha256)[:4]
+
+
+def blocks_across(width):
+    """Blocks in a strip of a picture `width` pixels wide."""
+    return blocks.padded_size(width, BLOCK_SIZE) // BLOCK_SIZE
+
+
+def range_of(ranges):
+    """Ranges as they are sent, int (blocks, 3) -> float32, to be broadcast over codes (blocks, 3, 16, 16, 32)."""
+    return (2.0 ** (ranges / RANGE_STEPS)).astype(np.float32)[:, :, None, None, None]
+
+
+def _in_parts(network, x):
+    """Run a network over its first axis in parts, so that memory does not grow with the picture."""
+    return np.concatenate([network(x[k : k + PLANES_AT_A_TIME]).numpy() for k in range(0, len(x), PLANES_AT_A_TIME)])

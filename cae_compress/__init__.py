@@ -8,8 +8,12 @@ import importlib
 __version__ = "0.1.0"
 
 _HOME = {
-    "CAECodec": "codec",
-    "Latents": "codec",
+    "encode": "codec",
+    "decode": "codec",
+    "save": "codec",
+    "load": "codec",
+    "BitstreamError": "bitstream",
+    "CAECodec": "cae",
     "read": "pictures",
     "PictureError": "pictures",
     "psnr": "metrics",

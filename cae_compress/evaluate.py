@@ -4,14 +4,15 @@ A row is one picture coded once. Its columns:
 
     picture, width, height        the original, in pixels
     codec, setting                what coded it: quality, target bits a pixel, or bits B of the quantizer
-    num_bytes, bpp                size of the whole file and 8 * num_bytes / pixels; empty where no file exists
+    num_bytes, bpp                size of the whole file and 8 * num_bytes / pixels: the rate
     estimate_bpp                  zero-order entropy of the integers, a pixel (`entropy.estimate_bpp`); not a rate
-    estimate_with_side_bpp        the same with what a decoder must be sent besides
+    estimate_with_side_bpp        the same with what a decoder would have to be sent besides, uncoded
     psnr_db, ssim, ms_ssim        against the original, on RGB; ms_ssim is empty below 161 pixels
     seed, weights, versions       of the training, of the weights file (SHA-256), of the software
 """
 
 import argparse
+import functools
 import importlib.metadata
 import itertools
 import platform
@@ -22,8 +23,9 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from cae_compress import baselines, color, datasets, metrics, weights
+from cae_compress import baselines, bitstream, datasets, metrics, weights
 from cae_compress.cae import ROTATIONS, CAECodec
+from cae_compress.latents import Latents
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
@@ -32,6 +34,7 @@ COLUMNS = (
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python-headless", "pillow", "glymur", "scikit-image")
 
 
+@functools.cache
 def versions():
     """Versions of all software that decides a number, as one string."""
     parts = [f"python {platform.python_version()}"]
@@ -50,8 +53,8 @@ def quality(original, decoded):
     }
 
 
-def evaluate_files(codec, pictures, settings=None):
-    """Measure a codec that makes files.
+def evaluate_codec(codec, pictures, settings=None):
+    """Measure a codec.
 
     Args:
         codec: an object with `name`, `settings`, `encode(image, setting) -> bytes` and `decode(bytes) -> image`.
@@ -69,59 +72,53 @@ def evaluate_files(codec, pictures, settings=None):
                 "codec": codec.name, "setting": setting,
                 "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
                 **quality(image, codec.decode(data)),
+                **(provenance(codec, data, image) if isinstance(codec, CAECodec) else {}),
                 "versions": versions(),
             }  # fmt: skip
 
 
-def evaluate_cae(pictures, bits=CAECodec.settings, model="cheng2018"):
-    """Measure the replication's codec, which has no entropy coder: estimates instead of file sizes.
+def provenance(codec, data, image):
+    """The columns that only a learned codec has: estimates beside the rate, and what made the weights."""
+    latents = Latents.concatenate(codec.decode_latents(*bitstream.read(data)))
+    estimate, with_side = latents.estimate_bpp(image.shape[0] * image.shape[1])
+    return {
+        "estimate_bpp": estimate,
+        "estimate_with_side_bpp": with_side,
+        "seed": weights.record(codec.model)["settings"]["seed"],
+        "weights": codec.weights_sha256,
+    }
+
+
+def evaluate(pictures, codecs, progress=True):
+    """Measure codecs on pictures.
 
     Args:
         pictures: dict from name to uint8 RGB array (h, w, 3).
-        bits: the values of B.
-        model: name or path of the weights.
-
-    Yields:
-        One row a picture, rotation and B, a dict.
-    """
-    codecs = [CAECodec(rotation, model) for rotation in ROTATIONS]
-    seed = weights.record(model)["settings"]["seed"]
-    for name, image in pictures.items():
-        y = codecs[0].analyse(color.rgb_to_ycbcr(image))  # the same for every setting
-        for codec, b in itertools.product(codecs, bits):
-            latents = codec.quantize(y, b, *image.shape[:2])
-            estimate, with_side = latents.estimate_bpp()
-            yield {
-                "picture": name, "width": image.shape[1], "height": image.shape[0],
-                "codec": codec.name, "setting": b,
-                "estimate_bpp": estimate, "estimate_with_side_bpp": with_side,
-                **quality(image, codec.decode(latents)),
-                "seed": seed, "weights": codec.weights_sha256, "versions": versions(),
-            }  # fmt: skip
-
-
-def evaluate(pictures, progress=True):
-    """Everything of the rate-distortion comparison: the CAE in both modes and every baseline.
-
-    Args:
-        pictures: dict from name to uint8 RGB array (h, w, 3).
+        codecs: list of codecs, see `evaluate_codec`.
         progress: show a progress bar.
 
     Returns:
         A pandas DataFrame, one row a picture, codec and setting; columns as in the module's docstring.
     """
-    total = len(pictures) * (len(ROTATIONS) * len(CAECodec.settings) + sum(len(c.settings) for c in baselines.BASELINES))
-    rows = itertools.chain(evaluate_cae(pictures), *(evaluate_files(c, pictures) for c in baselines.BASELINES))
+    total = len(pictures) * sum(len(codec.settings) for codec in codecs)
+    rows = itertools.chain(*(evaluate_codec(codec, pictures) for codec in codecs))
     return pd.DataFrame(tqdm(rows, total=total, disable=not progress, unit="file")).reindex(columns=COLUMNS)
 
 
-def measure_seconds(pictures, repeats=1, progress=True):
+def all_codecs():
+    """Everything that is compared: the CAE in both modes, and the baselines."""
+    return [*(CAECodec(rotation) for rotation in ROTATIONS), *baselines.BASELINES]
+
+
+def measure_seconds(pictures, codecs, repeats=1, progress=True):
     """The paper's Table I: seconds to encode and decode a picture, all codecs in one run.
 
-    Each picture is coded `repeats` times, after one warm-up, at the middle one of the codec's settings.
+    Each picture is coded `repeats` times, after one warm-up, at the middle one of the codec's settings, and written to
+    bytes and read from them.
 
     Args:
         pictures: dict from name to uint8 RGB array (h, w, 3).
+        codecs: list of codecs, see `evaluate_codec`.
         repeats: timed runs of each picture.
         progress: show a progress bar.
 
@@ -129,7 +126,6 @@ def measure_seconds(pictures, repeats=1, progress=True):
         A pandas DataFrame: codec, setting, encode_seconds and decode_seconds (medians over pictures and runs),
         the number of pictures and runs, versions.
     """
-    codecs = [baselines.BASELINES[0], *baselines.BASELINES[2:], CAECodec("fixed"), CAECodec("block")]
     rows = []
     for codec in tqdm(codecs, disable=not progress, unit="codec"):
         setting = codec.settings[len(codec.settings) // 2]
@@ -152,7 +148,7 @@ def measure_seconds(pictures, repeats=1, progress=True):
 
 
 def bd_rates(table, reference="JPEG 2000"):
-    """BD-rate of every codec that makes files against a reference, picture by picture (see `metrics.bd_rate`).
+    """BD-rate of every codec against a reference, picture by picture (see `metrics.bd_rate`).
 
     Args:
         table: DataFrame of `evaluate`.
@@ -161,17 +157,16 @@ def bd_rates(table, reference="JPEG 2000"):
     Returns:
         DataFrame of percentages, one row a picture, one column a codec.
     """
-    files = table.dropna(subset=["bpp"])
-    curves = {key: group for key, group in files.groupby(["picture", "codec"], sort=False)}
+    curves = {key: group for key, group in table.groupby(["picture", "codec"], sort=False)}
     return pd.DataFrame(
         {
             codec: {
                 picture: metrics.bd_rate(
                     *(curves[picture, c][column] for c in (codec, reference) for column in ("bpp", "psnr_db"))
                 )
-                for picture in files["picture"].unique()
+                for picture in table["picture"].unique()
             }
-            for codec in files["codec"].unique()
+            for codec in table["codec"].unique()
             if codec != reference
         }
     )
@@ -190,11 +185,11 @@ def main(argv=None):
     args = parser.parse_args(argv)
     folder = Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = datasets.load_pictures(args.pictures)
+    pictures, codecs = datasets.load_pictures(args.pictures), all_codecs()
 
-    table = evaluate(pictures)
+    table = evaluate(pictures, codecs)
     table.to_csv(folder / f"{args.pictures}.csv", index=False, float_format="%.6g")
-    seconds = measure_seconds(pictures)
+    seconds = measure_seconds(pictures, codecs)
     seconds.to_csv(folder / f"{args.pictures}_seconds.csv", index=False, float_format="%.4g")
     with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
         print(summary(table).to_string(index=False, na_rep=""))

@@ -16,27 +16,24 @@ STYLES = {
 }
 
 
-def rate_distortion(summary, metric="psnr_db", max_bpp=4.0):
+def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True):
     """Mean rate-distortion curves.
 
-    Codecs that make files are drawn solid over their file sizes. Codecs without files are drawn over their
-    entropy estimate, dashed, and over the estimate with side information, dotted.
+    Sizes of whole files are drawn solid. Where a codec has an entropy estimate, it is drawn dashed, beside the rate
+    and never in its place.
 
     Args:
         summary: DataFrame of `evaluate.summary`.
         metric: a key of `METRIC_NAMES`.
         max_bpp: right end of the rate axis, bits a pixel.
+        estimates: draw the estimates too.
     """
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for codec, points in summary.groupby("codec", sort=False):
         colour, marker = STYLES.get(codec, (None, "x"))
-        for column, line, note in (
-            ("bpp", "-", ""),
-            ("estimate_bpp", "--", " (estimate)"),
-            ("estimate_with_side_bpp", ":", " (estimate + side information)"),
-        ):
+        for column, line, note in (("bpp", "-", ""), ("estimate_bpp", "--", " (entropy estimate, no file)")):
             shown = points[points[column] <= max_bpp]
-            if len(shown):
+            if len(shown) and (estimates or column == "bpp"):
                 axes.plot(shown[column], shown[metric], line, color=colour, marker=marker, ms=4, label=codec + note)
     axes.set(xlabel="bits per pixel", ylabel=METRIC_NAMES[metric], xlim=(0, max_bpp))
     axes.grid(alpha=0.3)

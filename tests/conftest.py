@@ -18,13 +18,13 @@ def photograph(photographs):
 
 @pytest.fixture(scope="session")
 def fixed_codec():
-    from cae_compress.codec import CAECodec
+    from cae_compress.cae import CAECodec
 
     return CAECodec("fixed")
 
 
 @pytest.fixture(scope="session")
 def block_codec():
-    from cae_compress.codec import CAECodec
+    from cae_compress.cae import CAECodec
 
     return CAECodec("block")

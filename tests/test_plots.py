@@ -13,21 +13,22 @@ from cae_compress import evaluate, plots
 def summary():
     rows = [{"codec": "JPEG 2000", "setting": s, "bpp": s, "psnr_db": 30 + s, "ssim": 0.9} for s in (0.5, 1.0, 9.0)]
     rows += [
-        {"codec": "CAE, block PCA", "setting": b, "estimate_bpp": b / 4, "estimate_with_side_bpp": b / 4 + 3, "psnr_db": b}
+        {"codec": "CAE, block PCA", "setting": b, "bpp": b / 5, "estimate_bpp": b / 4, "psnr_db": b}
         for b in (2, 3)
     ]
     return pd.DataFrame(rows).reindex(columns=evaluate.COLUMNS)
 
 
-def test_files_are_drawn_solid_and_estimates_are_not(summary):
+def test_files_are_drawn_solid_and_estimates_dashed_beside_them(summary):
     lines = plots.rate_distortion(summary).axes[0].get_lines()
     drawn = {line.get_label(): line.get_linestyle() for line in lines}
     assert drawn == {
         "JPEG 2000": "-",
-        "CAE, block PCA (estimate)": "--",
-        "CAE, block PCA (estimate + side information)": ":",
+        "CAE, block PCA": "-",
+        "CAE, block PCA (entropy estimate, no file)": "--",
     }
     assert lines[0].get_xdata().tolist() == [0.5, 1.0], "points beyond the axis are left out"
+    assert len(plots.rate_distortion(summary, estimates=False).axes[0].get_lines()) == 2
 
 
 def test_energy_curves_end_at_100_percent():

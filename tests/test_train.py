@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cae_compress import train
-from cae_compress.codec import CAECodec
+from cae_compress.cae import CAECodec
 
 SETTINGS = train.Settings(steps=24, batch_size=4, crop=32, picture_size=48, validate_every=6, validation_pictures=2)
 
@@ -98,8 +98,8 @@ def test_an_epoch_shows_every_plane_once():
     assert seen[:12].tolist() != seen[12:].tolist()
 
 
-def test_an_exported_run_is_a_codec(finished, pictures, tmp_path):
-    train.export(finished[0], pictures, tmp_path / "mine.npz")
+def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
+    train.export(finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
     codec = CAECodec(model=str(tmp_path / "mine.npz"))
     planes = train.as_planes(pictures[:1])
     codes = np.concatenate([codec.cae.encode_planes(train.as_planes(pictures[k : k + 1])) for k in range(len(pictures))])
@@ -108,6 +108,8 @@ def test_an_exported_run_is_a_codec(finished, pictures, tmp_path):
     assert (np.diff(np.diag(covariance)) <= 1e-2).all(), "feature maps by descending variance"
     assert np.abs(rotated).max() == pytest.approx(float(codec.scale), rel=1e-2)
     assert codec.cae(planes).shape == planes.shape
+    image = photographs["rocket"][:100, :100]
+    assert np.array_equal(codec.decode(codec.encode(image, 6)), codec.reconstruct(codec.latents(image, 6), 6, 100, 100))
 
 
 def test_mixed_precision_trains_too(pictures, tmp_path):

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOME = {
     "encode": "codec",
     "decode": "codec",
+    "encode_to_size": "codec",
     "save": "codec",
     "load": "codec",
     "BitstreamError": "bitstream",

@@ -15,8 +15,9 @@ Sources: Martin, *Range encoding*, 1979; Witten, Neal, Cleary, CACM 30(6), 1987 
 (two rates).
 """
 
-import numba
 import numpy as np
+
+from cae_compress.compiled import compiled, inlined
 
 PROBABILITY_BITS = 16
 ONE = 1 << PROBABILITY_BITS
@@ -24,11 +25,9 @@ FAST, SLOW = 5, 8  # shifts: adaptation by 1/32 and 1/256 of the distance
 MIN_RANGE = np.uint64(1 << 24)
 MASK32 = np.uint64(0xFFFFFFFF)
 
-# A coder is an array of three uint64. POSITION counts the bytes written or read. LOW is the lower end of the interval
+# A coder is an array of four uint64. POSITION counts the bytes written or read, DECISIONS the bits coded. LOW is the lower end of the interval
 # when encoding; when decoding, only how far the number read lies above it matters, and that is kept in its place.
-LOW, RANGE, POSITION = 0, 1, 2
-
-jit = numba.njit(cache=True, inline="always")
+LOW, RANGE, POSITION, DECISIONS = 0, 1, 2, 3
 
 
 def new_probabilities(count):
@@ -36,29 +35,29 @@ def new_probabilities(count):
     return np.full((count, 2), ONE // 2, np.uint16)
 
 
-@numba.njit(cache=True)
+@compiled
 def new_encoder():
-    """A coder whose interval is everything: uint64 array (3,)."""
-    return np.array([0, 0xFFFFFFFF, 0], np.uint64)
+    """A coder whose interval is everything: uint64 array (4,)."""
+    return np.array([0, 0xFFFFFFFF, 0, 0], np.uint64)
 
 
-@numba.njit(cache=True)
+@compiled
 def new_decoder(data):
-    """A coder that has read the first four bytes of `data`, a uint8 array: uint64 array (3,)."""
-    coder = np.array([0, 0xFFFFFFFF, 0], np.uint64)
+    """A coder that has read the first four bytes of `data`, a uint8 array: uint64 array (4,)."""
+    coder = np.array([0, 0xFFFFFFFF, 0, 0], np.uint64)
     for _ in range(4):
         coder[LOW] = (coder[LOW] << np.uint64(8)) | next_byte(coder, data)
     return coder
 
 
-@jit
+@inlined
 def probability_of_zero(contexts, k):
     """Probability that the next bit in context k is 0, in units of 2**-16, from 1 to 65535."""
     p = (np.uint64(contexts[k, 0]) + np.uint64(contexts[k, 1])) >> np.uint64(1)
     return min(max(p, np.uint64(1)), np.uint64(ONE - 1))
 
 
-@jit
+@inlined
 def adapt(contexts, k, bit):
     """Move both estimators of context k towards the bit just coded."""
     fast, slow = np.int32(contexts[k, 0]), np.int32(contexts[k, 1])
@@ -71,9 +70,10 @@ def adapt(contexts, k, bit):
     contexts[k, 0], contexts[k, 1] = np.uint16(fast), np.uint16(slow)
 
 
-@jit
+@inlined
 def encode(coder, data, bit, p):
     """Code one bit whose probability of being 0 is p / 2**16, writing settled bytes to `data`."""
+    coder[DECISIONS] += np.uint64(1)
     bound = (coder[RANGE] * p) >> np.uint64(PROBABILITY_BITS)
     if bit:
         coder[LOW] += bound
@@ -89,9 +89,10 @@ def encode(coder, data, bit, p):
         coder[RANGE] <<= np.uint64(8)
 
 
-@jit
+@inlined
 def decode(coder, data, p):
     """The next bit, whose probability of being 0 is p / 2**16."""
+    coder[DECISIONS] += np.uint64(1)
     bound = (coder[RANGE] * p) >> np.uint64(PROBABILITY_BITS)
     bit = coder[LOW] >= bound
     if bit:
@@ -105,7 +106,7 @@ def decode(coder, data, p):
     return bit
 
 
-@jit
+@inlined
 def carry(coder, data):
     """`low` has outgrown 32 bits: add one to the bytes already written."""
     k = np.int64(coder[POSITION]) - 1
@@ -116,7 +117,7 @@ def carry(coder, data):
     coder[LOW] &= MASK32
 
 
-@jit
+@inlined
 def next_byte(coder, data):
     """The next byte; after the end of `data` come zeros, as `finish` assumes."""
     k = np.int64(coder[POSITION])
@@ -124,13 +125,13 @@ def next_byte(coder, data):
     return np.uint64(data[k]) if k < data.size else np.uint64(0)
 
 
-@numba.njit(cache=True)
+@compiled
 def finish(coder, data):
     """Write the shortest number inside the final interval; returns how many bytes of `data` are the stream.
 
     Trailing zero bytes are dropped, for the decoder reads zeros after the end.
     """
-    for zero_bits in (24, 16, 8, 0):
+    for zero_bits in (32, 24, 16, 8, 0):
         mask = np.uint64((1 << zero_bits) - 1)
         number = (coder[LOW] + mask) & ~mask
         if number < coder[LOW] + coder[RANGE]:
@@ -147,13 +148,13 @@ def finish(coder, data):
     return end
 
 
-@jit
+@inlined
 def information(coder):
     """Bits coded so far, up to a constant and to fractions of a bit: bytes out, and how far the interval has narrowed."""
     return 8.0 * np.float64(coder[POSITION]) - np.log2(np.float64(coder[RANGE]))
 
 
-@jit
+@inlined
 def code_bit(coder, data, contexts, k, bit, decoding):
     """Code a bit in context k, in either direction, and learn from it.
 
@@ -169,7 +170,7 @@ def code_bit(coder, data, contexts, k, bit, decoding):
     return bit
 
 
-@jit
+@inlined
 def code_raw_bits(coder, data, value, count, decoding):
     """Code `count` bits of `value`, most significant first, each at probability one half; returns the value."""
     result = np.int64(0)
@@ -181,3 +182,64 @@ def code_raw_bits(coder, data, value, count, decoding):
             encode(coder, data, bit, np.uint64(ONE // 2))
         result = 2 * result + bit
     return result
+
+
+def encode_bits(bits, contexts, which=None):
+    """Code a sequence of bits: the whole coder in one loop.
+
+    Args:
+        bits: sequence of 0 and 1.
+        contexts: uint16 (n, 2) of `new_probabilities`; changed by learning.
+        which: sequence of int, the context of each bit; all 0 by default.
+
+    Returns:
+        bytes.
+    """
+    bits = np.asarray(bits, np.uint8)
+    which = np.zeros(bits.size, np.int64) if which is None else np.asarray(which, np.int64)
+    coder, data = new_encoder(), np.zeros(2 * bits.size + 8, np.uint8)
+    _code_bits(coder, data, contexts, which, bits, False)
+    return data[: finish(coder, data)].tobytes()
+
+
+def decode_bits(data, count, contexts, which=None):
+    """Invert `encode_bits`: `count` bits as a uint8 array, given contexts in their state before coding."""
+    bits = np.zeros(count, np.uint8)
+    which = np.zeros(count, np.int64) if which is None else np.asarray(which, np.int64)
+    data = np.frombuffer(data, np.uint8).copy()
+    _code_bits(new_decoder(data), data, contexts, which, bits, True)
+    return bits
+
+
+@compiled
+def _code_bits(coder, data, contexts, which, bits, decoding):
+    for k in range(bits.size):
+        bits[k] = code_bit(coder, data, contexts, which[k], bits[k] == 1, decoding)
+
+
+def trace(bits, contexts):
+    """The steps of coding a short message in one context, for the classroom; made by the coder itself.
+
+    Args:
+        bits: sequence of 0 and 1.
+        contexts: uint16 (1, 2) of `new_probabilities`; changed by learning.
+
+    Returns:
+        (steps, message): one dict a bit with the probability of 0 before it, `low` and `range` after it, the bits of
+        information that it cost and the bytes written so far; and the bytes of the finished message.
+    """
+    coder, data, steps = new_encoder(), np.zeros(2 * len(bits) + 8, np.uint8), []
+    for bit in bits:
+        p = probability_of_zero(contexts, 0) / ONE
+        code_bit(coder, data, contexts, 0, bit == 1, False)
+        steps.append(
+            {
+                "bit": bit,
+                "p(0)": p,
+                "cost (bits)": -float(np.log2(1 - p if bit else p)),
+                "low": int(coder[LOW]),
+                "range": int(coder[RANGE]),
+                "written": data[: int(coder[POSITION])].tobytes().hex(" "),
+            }
+        )
+    return steps, data[: finish(coder, data)].tobytes()

@@ -8,6 +8,7 @@ Settings, and why:
 - AVIF: Pillow (libavif), 4:4:4, speed 4.
 """
 
+import bisect
 import contextlib
 import functools
 import io
@@ -43,6 +44,12 @@ class PillowCodec:
         file = io.BytesIO()
         Image.fromarray(image).save(file, self.format, quality=quality, **dict(self.options))
         return file.getvalue()
+
+    def encode_to_size(self, image, max_bytes):
+        """The best file of at most so many bytes, or the smallest there is."""
+        qualities = range(1, 101)
+        k = bisect.bisect_right(qualities, max_bytes, key=lambda quality: len(self.encode(image, quality)))
+        return self.encode(image, qualities[max(k - 1, 0)])
 
     def decode(self, data):
         """Bytes of a file -> uint8 RGB (h, w, 3)."""
@@ -86,6 +93,10 @@ class Jpeg2000:
             )
             return path.read_bytes()
 
+    def encode_to_size(self, image, max_bytes):
+        """A file of about so many bytes, seldom more."""
+        return self.encode(image, 8 * max_bytes / (image.shape[0] * image.shape[1]))
+
     def decode(self, data):
         """Bytes of a codestream -> uint8 RGB (h, w, 3)."""
         glymur = load_glymur()
@@ -99,8 +110,12 @@ class Jpeg2000:
 
 
 BASELINES = (
-    PillowCodec("JPEG 4:2:0", "JPEG", (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), (("optimize", True), ("subsampling", 2))),
-    PillowCodec("JPEG 4:4:4", "JPEG", (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), (("optimize", True), ("subsampling", 0))),
+    PillowCodec(
+        "JPEG 4:2:0", "JPEG", (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), (("optimize", True), ("subsampling", 2))
+    ),
+    PillowCodec(
+        "JPEG 4:4:4", "JPEG", (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), (("optimize", True), ("subsampling", 0))
+    ),
     Jpeg2000(),
     PillowCodec("WebP", "WEBP", (5, 20, 50, 75, 82, 92), (("method", 6),)),
     PillowCodec("AVIF", "AVIF", (20, 30, 40, 50, 60, 70, 80), (("subsampling", "4:4:4"), ("speed", 4))),

@@ -61,9 +61,7 @@ def write(header, payload):
     """`Header` and payload bytes -> the bytes of a file."""
     name = header.model.encode("ascii")
     start = MAGIC + bytes([VERSION, len(name)]) + name
-    start += _FIXED.pack(
-        header.weights, header.width, header.height, COLOUR_YCBCR, header.settings, len(payload)
-    )
+    start += _FIXED.pack(header.weights, header.width, header.height, COLOUR_YCBCR, header.settings, len(payload))
     return start + _CRC.pack(zlib.crc32(payload, zlib.crc32(start))) + payload
 
 
@@ -105,5 +103,7 @@ def read(data, max_pixels=MAX_PIXELS):
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise BitstreamError(f"impossible size: {width}x{height} pixels")
     if width * height > max_pixels:
-        raise BitstreamError(f"{width}x{height} pixels are more than the limit of {max_pixels}; raise max_pixels to decode")
+        raise BitstreamError(
+            f"{width}x{height} pixels are more than the limit of {max_pixels}; raise max_pixels to decode"
+        )
     return Header(name.decode("ascii"), weights, width, height, settings), payload

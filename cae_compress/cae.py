@@ -105,6 +105,23 @@ class CAECodec:
         Raises:
             BitstreamError: the file is of another model, or not what an encoder writes.
         """
+        coder, columns, own_bases = self._decoder(header, payload)
+        for _ in range(0, header.height, BLOCK_SIZE):
+            latents = Latents.empty(columns, own_bases)
+            coder.code(latents)
+            yield latents
+
+    def sections(self, header, payload):
+        """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
+        coder, columns, own_bases = self._decoder(header, payload)
+        for _ in range(0, header.height, BLOCK_SIZE):
+            coder.code(Latents.empty(columns, own_bases))
+        sections = {"side information": coder.side_bits / 8}
+        sections |= {f"latents of {name}": bits / 8 for name, bits in zip(color.PLANES, coder.plane_bits)}
+        return {**sections, "end of stream": len(payload) - sum(sections.values())}
+
+    def _decoder(self, header, payload):
+        """A `LatentCoder` that reads a payload, blocks across, and whether each block has a basis of its own."""
         if (header.model, header.weights) != (self.model, self.weights_id):
             raise BitstreamError(
                 f"the file was made by model {header.model} ({header.weights.hex()}),"
@@ -114,14 +131,7 @@ class CAECodec:
         if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
         columns = blocks_across(header.width)
-        coder = LatentCoder(self.context_model, levels, columns, payload)
-        for _ in range(0, header.height, BLOCK_SIZE):
-            latents = Latents.empty(columns, own_bases=ROTATIONS[rotation] == "block")
-            try:
-                coder.code(latents)
-            except ValueError as error:
-                raise BitstreamError(f"damaged: {error}") from None
-            yield latents
+        return LatentCoder(self.context_model, levels, columns, payload), columns, ROTATIONS[rotation] == "block"
 
     def latents(self, image, bits=6):
         """All `Latents` of a picture at once, as `encode` codes them strip by strip; for study."""

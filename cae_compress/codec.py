@@ -1,17 +1,19 @@
 """The front door: a picture to the bytes of a .cae file and back, whatever the model.
 
-    data = encode(image, quality=50)
-    image = decode(data)
+data = encode(image, quality=50)
+image = decode(data)
 """
 
 import functools
 from pathlib import Path
 
-from cae_compress import bitstream, pictures
+from cae_compress import bitstream, quantizer
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cae import ROTATION_SHIFT, ROTATIONS, CAECodec
 
 DEFAULT_QUALITY = 50
+SIZE_TOLERANCE = 0.02
+MAX_PROBES = 20
 
 
 @functools.lru_cache(maxsize=4)
@@ -46,6 +48,42 @@ def encode(image, quality=DEFAULT_QUALITY):
         ValueError: `quality` is out of range.
     """
     return load_codec().encode(image, bits_of_quality(quality))
+
+
+def encode_to_size(image, max_bytes):
+    """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
+
+    The step of the quantizer is searched for: each probe codes the picture, ten or so are needed.
+
+    Args:
+        image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
+        max_bytes: int.
+
+    Returns:
+        bytes of a .cae file.
+
+    Raises:
+        PictureError: `image` is not such an array.
+        ValueError: not even the smallest file is small enough.
+    """
+    codec = load_codec()
+    low, high = float(quantizer.MIN_BITS), float(quantizer.MAX_BITS)
+    best = codec.encode(image, low)
+    if len(best) > max_bytes:
+        raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
+    largest = codec.encode(image, high)
+    if len(largest) <= max_bytes:
+        return largest
+    for _ in range(MAX_PROBES):
+        if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
+            break
+        bits = (low + high) / 2
+        data = codec.encode(image, bits)
+        if len(data) <= max_bytes:
+            low, best = bits, data
+        else:
+            high = bits
+    return best
 
 
 def decode(data, max_pixels=bitstream.MAX_PIXELS):

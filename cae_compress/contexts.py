@@ -20,10 +20,10 @@ Seroussi, Sapiro, IEEE TIP 9(8), 2000 (contexts from neighbours); ITU-T H.266, 9
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from cae_compress.arithmetic import ONE, code_bit, code_raw_bits, information
+from cae_compress.compiled import compiled, inlined
 
 FRACTION_BITS = 8
 AVERAGE_BITS = 20
@@ -40,10 +40,8 @@ SLOTS = PREFIX + MAX_PREFIX
 PLANE_CLASSES = 2  # luma, chroma
 NUM_CONTEXTS = PLANE_CLASSES * BUCKETS * SLOTS
 
-jit = numba.njit(cache=True, inline="always")
 
-
-@jit
+@inlined
 def bucket_of(magnitude):
     """Predicted magnitude with 8 bits of fraction -> bucket, four to an octave, starting at 1/16."""
     value = magnitude
@@ -56,7 +54,7 @@ def bucket_of(magnitude):
     return min(4 * octave + ((value >> 2) & 3) + 1, BUCKETS - 1)
 
 
-@jit
+@inlined
 def code_remainder(coder, data, contexts, first, side, shift, value, decoding):
     """Code an integer in a set of contexts and return it.
 
@@ -85,14 +83,16 @@ def code_remainder(coder, data, contexts, first, side, shift, value, decoding):
     return coded
 
 
-@jit
+@inlined
 def raw_bits_of(bucket):
     """How many low bits of a magnitude are raw, so that what is coded in unary stays at a few bits."""
     return max(0, (bucket - 28) >> 2)
 
 
-@numba.njit(cache=True)
-def code_row(coder, data, contexts, q, remainder, activity, active, averages, mean_weights, magnitude_weights, spent, decoding):
+@compiled
+def code_row(
+    coder, data, contexts, q, remainder, activity, active, averages, mean_weights, magnitude_weights, spent, decoding
+):
     """Code one row of latents, in either direction.
 
     Args:
@@ -124,7 +124,9 @@ def code_row(coder, data, contexts, q, remainder, activity, active, averages, me
 
                 w = magnitude_weights[plane, m]
                 magnitude = np.int64(w[0]) * remainder[1, j - 1, plane, m] + np.int64(w[1]) * remainder[0, j, plane, m]
-                magnitude += np.int64(w[2]) * remainder[0, j - 1, plane, m] + np.int64(w[3]) * remainder[0, j + 1, plane, m]
+                magnitude += (
+                    np.int64(w[2]) * remainder[0, j - 1, plane, m] + np.int64(w[3]) * remainder[0, j + 1, plane, m]
+                )
                 for k in range(min(m, MAPS_BEFORE)):
                     magnitude += np.int64(w[4 + k]) * remainder[1, j, plane, m - 1 - k]
                 for k in range(min(plane, 2)):

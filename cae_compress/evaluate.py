@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 
 from cae_compress import baselines, bitstream, datasets, metrics, weights
 from cae_compress.cae import ROTATIONS, CAECodec
+from cae_compress.codec import decode, encode
 from cae_compress.latents import Latents
 
 COLUMNS = (
@@ -145,6 +146,32 @@ def measure_seconds(pictures, codecs, repeats=1, progress=True):
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def at_equal_size(image, quality_setting):
+    """What every codec makes of one picture in a file no larger than ours.
+
+    Args:
+        image: uint8 RGB array (h, w, 3).
+        quality_setting: quality of the .cae file, 1 to 100, which sets the size.
+
+    Returns:
+        A pandas DataFrame: codec, num_bytes, bpp, psnr_db, ssim, ms_ssim.
+    """
+    ours = encode(image, quality_setting)
+    rows = [("cae_compress", ours, decode(ours))]
+    for baseline in baselines.BASELINES:
+        data = baseline.encode_to_size(image, len(ours))
+        rows.append((baseline.name, data, baseline.decode(data)))
+    return pd.DataFrame(
+        {
+            "codec": name,
+            "num_bytes": len(data),
+            "bpp": metrics.bits_per_pixel(len(data), image),
+            **quality(image, decoded),
+        }
+        for name, data, decoded in rows
+    ).round(4)
 
 
 def bd_rates(table, reference="JPEG 2000"):

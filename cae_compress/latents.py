@@ -14,11 +14,12 @@ The same functions run in both directions, so encoder and decoder cannot disagre
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from cae_compress import arithmetic, contexts, entropy
 from cae_compress.arithmetic import code_bit, code_raw_bits
+from cae_compress.bitstream import BitstreamError
+from cae_compress.compiled import compiled
 
 PLANES, MAPS = 3, 32
 CODE_SIZE = 16  # height and width of a block's code
@@ -103,13 +104,13 @@ class LatentCoder:
         """Code the `Latents` of the next strip: read when encoding, filled when decoding.
 
         Raises:
-            ValueError: decoding came to something that no encoder writes.
+            BitstreamError: decoding came to something that no encoder writes.
         """
         self._reserve(strip.classes.size * (2 if strip.bases is None else 2 + MAPS * MAPS))
         stream = (self.coder, self.data, self.contexts)
         before = arithmetic.information(self.coder)
         if not code_classes(*stream, strip.classes, strip.colours, self.last_colours, self.decoding):
-            raise ValueError("a block has an impossible class")
+            raise BitstreamError("damaged: a block has an impossible class")
         if strip.bases is not None:
             code_bases(*stream, strip.classes, strip.ranges, strip.bases, self.basis_bits, self.decoding)
         self.side_bits += arithmetic.information(self.coder) - before
@@ -144,7 +145,7 @@ def basis_bits(levels):
     return (levels >> 8).bit_length() + 2
 
 
-@numba.njit(cache=True)
+@compiled
 def code_classes(coder, data, probabilities, classes, colours, last_colours, decoding):
     """Code classes uint8 (blocks, 3) and colours int32 (blocks, 3); False if a decoded class is impossible."""
     for block in range(classes.shape[0]):
@@ -168,7 +169,7 @@ def code_classes(coder, data, probabilities, classes, colours, last_colours, dec
     return True
 
 
-@numba.njit(cache=True)
+@compiled
 def code_bases(coder, data, probabilities, classes, ranges, bases, bits, decoding):
     """Code ranges int32 (blocks, 3) and the columns in use of bases int32 (blocks, 3, 32, 32)."""
     bucket = contexts.bucket_of(36 << bits)  # numbers of an orthonormal basis of 32 dimensions are about 36/256

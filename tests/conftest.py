@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from cae_compress import datasets
+
+settings.register_profile("untimed", deadline=None)  # the first call of a compiled function takes seconds
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -39,10 +39,12 @@ def test_a_file_decodes_to_the_latents_and_the_picture_of_the_model_run_without_
     assert np.array_equal(codec.decode(data), codec.reconstruct(coded, bits, height, width))
 
 
-PICTURES = st.tuples(st.integers(1, 140), st.integers(1, 140), st.integers(0, 2**32), st.sampled_from(["random", "two", "flat"]))
+PICTURES = st.tuples(
+    st.integers(1, 140), st.integers(1, 140), st.integers(0, 2**32), st.sampled_from(["random", "two", "flat"])
+)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(PICTURES, st.floats(1, 16))
 def test_every_picture_goes_through_a_file_exactly_as_through_the_model(codec, picture, bits):
     height, width, seed, kind = picture
@@ -132,7 +134,9 @@ def test_bits_out_of_range_are_refused_before_any_work(bits, photograph, fixed_c
         fixed_codec.encode(photograph, bits)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.uint16), np.zeros((0, 8, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((8, 8, 4), np.uint8), np.zeros((8, 8, 3), np.uint16), np.zeros((0, 8, 3), np.uint8)]
+)
 def test_what_is_not_a_picture_is_refused(bad, fixed_codec):
     with pytest.raises(PictureError):
         fixed_codec.encode(bad)

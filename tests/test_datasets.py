@@ -175,7 +175,9 @@ def test_the_named_folder_comes_first(tmp_path, monkeypatch, empty_data):
 
 def test_bundled_photographs_need_no_network(photographs):
     assert list(photographs) == ["astronaut", "chelsea", "coffee", "rocket", "china", "flower"]
-    assert all(image.dtype == np.uint8 and image.ndim == 3 and min(image.shape[:2]) >= 300 for image in photographs.values())
+    assert all(
+        image.dtype == np.uint8 and image.ndim == 3 and min(image.shape[:2]) >= 300 for image in photographs.values()
+    )
 
 
 def test_an_unknown_set_is_refused():

@@ -44,7 +44,9 @@ def test_bd_rates_are_picture_by_picture(small):
 
 
 def test_a_summary_is_the_mean_over_pictures(small):
-    table = pd.DataFrame(evaluate.evaluate_codec(baselines.BASELINES[0], small, (50,))).reindex(columns=evaluate.COLUMNS)
+    table = pd.DataFrame(evaluate.evaluate_codec(baselines.BASELINES[0], small, (50,))).reindex(
+        columns=evaluate.COLUMNS
+    )
     summary = evaluate.summary(table)
     assert len(summary) == 1 and summary.loc[0, "psnr_db"] == pytest.approx(table["psnr_db"].mean())
 

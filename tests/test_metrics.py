@@ -75,7 +75,9 @@ def test_bd_rate_without_a_common_range_is_nan():
     assert np.isnan(metrics.bd_rate(RATES, QUALITY, RATES, np.array(QUALITY) + 20))
 
 
-@pytest.mark.parametrize("rates, quality", [([1], [30]), ([1, 2], [30, 30]), ([0, 1], [30, 31]), ([1, 2], [30, 31, 32])])
+@pytest.mark.parametrize(
+    "rates, quality", [([1], [30]), ([1, 2], [30, 30]), ([0, 1], [30, 31]), ([1, 2], [30, 31, 32])]
+)
 def test_bd_rate_refuses_what_is_not_a_curve(rates, quality):
     with pytest.raises(ValueError, match="curve"):
         metrics.bd_rate(rates, quality, RATES, QUALITY)

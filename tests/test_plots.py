@@ -13,8 +13,7 @@ from cae_compress import evaluate, plots
 def summary():
     rows = [{"codec": "JPEG 2000", "setting": s, "bpp": s, "psnr_db": 30 + s, "ssim": 0.9} for s in (0.5, 1.0, 9.0)]
     rows += [
-        {"codec": "CAE, block PCA", "setting": b, "bpp": b / 5, "estimate_bpp": b / 4, "psnr_db": b}
-        for b in (2, 3)
+        {"codec": "CAE, block PCA", "setting": b, "bpp": b / 5, "estimate_bpp": b / 4, "psnr_db": b} for b in (2, 3)
     ]
     return pd.DataFrame(rows).reindex(columns=evaluate.COLUMNS)
 

@@ -102,7 +102,9 @@ def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
     train.export(finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
     codec = CAECodec(model=str(tmp_path / "mine.npz"))
     planes = train.as_planes(pictures[:1])
-    codes = np.concatenate([codec.cae.encode_planes(train.as_planes(pictures[k : k + 1])) for k in range(len(pictures))])
+    codes = np.concatenate(
+        [codec.cae.encode_planes(train.as_planes(pictures[k : k + 1])) for k in range(len(pictures))]
+    )
     rotated = (codes.reshape(-1, 32) - codec.mean) @ codec.basis
     covariance = np.cov(rotated.T)
     assert (np.diff(np.diag(covariance)) <= 1e-2).all(), "feature maps by descending variance"

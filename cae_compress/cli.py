@@ -1,0 +1,224 @@
+"""The command line: `cae-compress encode | decode | info | compare | bench`.
+
+Exit codes: 0 all done, 1 a file failed or was skipped, 2 the command line is wrong.
+"""
+
+import argparse
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cae_compress import bitstream, pictures
+
+ERRORS = (OSError, ValueError)  # what a bad file raises: BitstreamError and PictureError are ValueErrors
+
+
+def encode_file(source, target, args):
+    """Compress one picture file."""
+    from cae_compress import codec
+
+    image = pictures.read(source)
+    max_bytes = args.target_bytes
+    if args.target_bpp is not None:
+        max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
+    data = codec.encode(image, args.quality) if max_bytes is None else codec.encode_to_size(image, max_bytes)
+    write(target, data)
+    return f"{len(data)} bytes, {8 * len(data) / (image.shape[0] * image.shape[1]):.3f} bpp"
+
+
+def decode_file(source, target, args):
+    """Decompress one .cae file into the format of the target's name."""
+    from PIL import Image
+
+    from cae_compress import codec
+
+    image = codec.decode(Path(source).read_bytes(), args.max_pixels)
+    partial = target.with_name(f".{target.name}.part{target.suffix}")
+    Image.fromarray(image).save(partial)
+    partial.replace(target)
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def write(path, data):
+    """Write a file so that it is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def convert_many(convert, suffix, args):
+    """Run `convert` over all files of the command line, `args.jobs` at a time; returns the exit code."""
+    jobs, skipped = [], 0
+    for source in args.files:
+        target = target_of(source, suffix, args)
+        if may_write(target, args.force):
+            jobs.append((source, target))
+        else:
+            print(f"{source}: {target} exists; not overwritten (use --force)", file=sys.stderr)
+            skipped += 1
+    targets = [target for _, target in jobs]
+    if len(set(targets)) < len(targets):
+        sys.exit("cae-compress: two files would be written to one name; use separate --output folders")
+    failed = 0
+    with tqdm(total=len(jobs), unit="file", disable=len(jobs) < 2) as bar:
+        for (source, target), outcome in run(convert, jobs, args):
+            bar.update()
+            if isinstance(outcome, Exception):
+                failed += 1
+                text = str(outcome)
+                tqdm.write(text if str(source) in text else f"{source}: {text}", file=sys.stderr)
+            else:
+                tqdm.write(f"{source} -> {target}: {outcome}")
+    return 1 if failed or skipped else 0
+
+
+def run(convert, jobs, args):
+    """Yield each job with what came of it, text or exception; in this process, or in several."""
+    if args.jobs == 1 or len(jobs) < 2:
+        for job in jobs:
+            yield job, attempt(convert, *job, args)
+        return
+    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(attempt, convert, *job, args) for job in jobs]
+        for job, future in zip(jobs, futures):
+            yield job, future.result()
+
+
+def attempt(convert, source, target, args):
+    try:
+        return convert(source, target, args)
+    except ERRORS as error:
+        return error
+
+
+def target_of(source, suffix, args):
+    """Where the result of a file goes."""
+    if args.output is None:
+        return source.with_suffix(suffix)
+    if args.output.is_dir() or len(args.files) > 1:
+        args.output.mkdir(parents=True, exist_ok=True)
+        return args.output / source.with_suffix(suffix).name
+    return args.output
+
+
+def may_write(path, force):
+    """True if nothing is lost: the file is new, --force was given, or the user says so."""
+    if force or not path.exists():
+        return True
+    return sys.stdin.isatty() and input(f"overwrite {path}? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def info(args):
+    """Print where the bytes of files go."""
+    from cae_compress import codec
+
+    failed = 0
+    for path in args.files:
+        try:
+            data = path.read_bytes()
+            header, payload = bitstream.read(data, args.max_pixels)
+            sections = codec.codec_for(data, args.max_pixels).sections(header, payload)
+        except ERRORS as error:
+            print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        pixels = header.width * header.height
+        print(f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})")
+        for name, num_bytes in {"header": header.num_bytes, **sections, "whole file": len(data)}.items():
+            share = 100 * num_bytes / len(data)
+            print(f"  {name:18} {num_bytes:12.1f} bytes {8 * num_bytes / pixels:9.4f} bpp {share:6.1f} %")
+    return 1 if failed else 0
+
+
+def compare(args):
+    """Print what every codec makes of pictures in files of the same size."""
+    from cae_compress import evaluate
+
+    failed = 0
+    for path in args.files:
+        try:
+            print(f"{path}\n{evaluate.at_equal_size(pictures.read(path), args.quality).to_string(index=False)}\n")
+        except ERRORS as error:
+            print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def bench(args):
+    """Print how fast the coder is."""
+    from cae_compress import bench
+
+    print(bench.report())
+    return 0
+
+
+def positive(kind):
+    def parse(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError("must be positive")
+        return value
+
+    return parse
+
+
+def quality(text):
+    value = float(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError("must be from 1 to 100")
+    return value
+
+
+def parser():
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(prog="cae-compress", description="Learned image compression.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name, action, text, files=True):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(action=action)
+        if files:
+            command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+        return command
+
+    def add_conversion(command):
+        command.add_argument("-o", "--output", type=Path, help="file or folder to write (default: beside the input)")
+        command.add_argument("-f", "--force", action="store_true", help="overwrite without asking")
+        command.add_argument("-j", "--jobs", type=positive(int), default=1, help="files at a time (default: 1)")
+
+    encode = add("encode", lambda args: convert_many(encode_file, ".cae", args), "Compress pictures.")
+    add_conversion(encode)
+    goal = encode.add_mutually_exclusive_group()
+    goal.add_argument("-q", "--quality", type=quality, default=50, help="1 (small) to 100 (good); default 50")
+    goal.add_argument("--target-bpp", type=positive(float), help="at most so many bits a pixel, and near it")
+    goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
+
+    decode = add("decode", lambda args: convert_many(decode_file, f".{args.format}", args), "Decompress .cae files.")
+    add_conversion(decode)
+    decode.add_argument("--format", default="png", help="file name ending, if no output file is named (default: png)")
+
+    about = add("info", info, "Show where the bytes of .cae files go.")
+    for command in (decode, about):
+        command.add_argument(
+            "--max-pixels", type=positive(int), default=bitstream.MAX_PIXELS,
+            help="refuse pictures that declare more (default: %(default)s)",
+        )  # fmt: skip
+    compared = add("compare", compare, "Compare with JPEG, JPEG 2000, WebP and AVIF at the same size.")
+    compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")
+    add("bench", bench, "Measure the speed of the coder.", files=False)
+    return top
+
+
+def main(argv=None):
+    args = parser().parse_args(argv)
+    try:
+        return args.action(args)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

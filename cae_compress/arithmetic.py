@@ -25,8 +25,9 @@ FAST, SLOW = 5, 8  # shifts: adaptation by 1/32 and 1/256 of the distance
 MIN_RANGE = np.uint64(1 << 24)
 MASK32 = np.uint64(0xFFFFFFFF)
 
-# A coder is an array of four uint64. POSITION counts the bytes written or read, DECISIONS the bits coded. LOW is the lower end of the interval
-# when encoding; when decoding, only how far the number read lies above it matters, and that is kept in its place.
+# A coder is an array of four uint64. POSITION counts the bytes written or read, DECISIONS the bits coded. LOW is the
+# lower end of the interval when encoding; when decoding, only how far the number read lies above it matters, and that
+# is kept in its place.
 LOW, RANGE, POSITION, DECISIONS = 0, 1, 2, 3
 
 
@@ -150,7 +151,7 @@ def finish(coder, data):
 
 @inlined
 def information(coder):
-    """Bits coded so far, up to a constant and to fractions of a bit: bytes out, and how far the interval has narrowed."""
+    """Bits coded so far, up to a constant, with fractions: bytes out, and how far the interval has narrowed."""
     return 8.0 * np.float64(coder[POSITION]) - np.log2(np.float64(coder[RANGE]))
 
 

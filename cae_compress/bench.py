@@ -92,9 +92,10 @@ def contexts_and_coder():
         }.items():
             seconds = median_seconds(action)
             milliseconds = 1000 * seconds * 768 * 512 / (image.shape[0] * image.shape[1])
+            speed = f"{decisions / seconds / 1e6:7.1f} million decisions/s"
             yield (
                 f"contexts and coder, {name}, {direction}",
-                f"{decisions / seconds / 1e6:7.1f} million decisions/s, {milliseconds:.0f} ms a 768x512 at {rate:.2f} bpp",
+                f"{speed}, {milliseconds:.0f} ms for 768x512, {rate:.2f} bpp",
             )
 
 

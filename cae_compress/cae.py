@@ -1,14 +1,15 @@
 """The replication's codec, stage by stage: a picture to a .cae file and back.
 
-    image ─> YCbCr ─> 128x128 blocks ─> analysis g_a ─> y ─> PCA ─> quantize ─> q ─> context model + arithmetic coder ─┐
-                                                                                                                 .cae bytes
-    image <─ RGB   <─ join           <─ synthesis g_s <─ y_hat <─ PCA⁻¹ <─ dequantize <─ q <─ decoder (integers only) <┘
+    image ─> YCbCr ─> blocks ─> analysis g_a  ─> y     ─> PCA   ─> quantize   ─> q ─> contexts, arithmetic coder ─┐
+                                                                                                         .cae bytes
+    image <─ RGB   <─ join   <─ synthesis g_s <─ y_hat <─ PCA⁻¹ <─ dequantize <─ q <─ the same, integers only <───┘
 
 A picture is coded strip by strip, a strip being a row of blocks, so memory does not grow with its height.
 
 Source: Cheng et al., PCS 2018, figure 1.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +50,14 @@ class CAECodec:
         arrays, self.weights_sha256 = weights.load(model)
         self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))
         self.context_model = ContextModel.from_arrays(arrays)
+        self._network_arrays = arrays
 
-        from cae_compress.models import cheng2018  # loads TensorFlow
+    @functools.cached_property
+    def cae(self):
+        """The network, a `cheng2018.CAE`; TensorFlow is loaded when it is first needed, not to read a file's latents."""
+        from cae_compress.models import cheng2018
 
-        self.cae = cheng2018.from_arrays(arrays)
+        return cheng2018.from_arrays(self._network_arrays)
 
     def encode(self, image, bits=6):
         """Code a picture.

@@ -16,6 +16,16 @@ from cae_compress import bitstream, pictures
 ERRORS = (OSError, ValueError)  # what a bad file raises: BitstreamError and PictureError are ValueErrors
 
 
+def encode(args):
+    """Compress all files."""
+    return convert_many(encode_file, ".cae", args)
+
+
+def decode(args):
+    """Decompress all files."""
+    return convert_many(decode_file, f".{args.format}", args)
+
+
 def encode_file(source, target, args):
     """Compress one picture file."""
     from cae_compress import codec
@@ -189,19 +199,19 @@ def parser():
         command.add_argument("-f", "--force", action="store_true", help="overwrite without asking")
         command.add_argument("-j", "--jobs", type=positive(int), default=1, help="files at a time (default: 1)")
 
-    encode = add("encode", lambda args: convert_many(encode_file, ".cae", args), "Compress pictures.")
-    add_conversion(encode)
-    goal = encode.add_mutually_exclusive_group()
+    encoding = add("encode", encode, "Compress pictures.")
+    add_conversion(encoding)
+    goal = encoding.add_mutually_exclusive_group()
     goal.add_argument("-q", "--quality", type=quality, default=50, help="1 (small) to 100 (good); default 50")
     goal.add_argument("--target-bpp", type=positive(float), help="at most so many bits a pixel, and near it")
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
 
-    decode = add("decode", lambda args: convert_many(decode_file, f".{args.format}", args), "Decompress .cae files.")
-    add_conversion(decode)
-    decode.add_argument("--format", default="png", help="file name ending, if no output file is named (default: png)")
+    decoding = add("decode", decode, "Decompress .cae files.")
+    add_conversion(decoding)
+    decoding.add_argument("--format", default="png", help="file name ending, if no output file is named (default: png)")
 
     about = add("info", info, "Show where the bytes of .cae files go.")
-    for command in (decode, about):
+    for command in (decoding, about):
         command.add_argument(
             "--max-pixels", type=positive(int), default=bitstream.MAX_PIXELS,
             help="refuse pictures that declare more (default: %(default)s)",

@@ -10,8 +10,13 @@ from scipy.optimize import nnls
 from tqdm.auto import tqdm
 
 from cae_compress.contexts import (
-    AVERAGE_BITS, FRACTION_BITS, MAGNITUDE_INPUTS, MAPS_BEFORE, MEAN_INPUTS, ContextModel,
-)  # fmt: skip
+    AVERAGE_BITS,
+    FRACTION_BITS,
+    MAGNITUDE_INPUTS,
+    MAPS_BEFORE,
+    MEAN_INPUTS,
+    ContextModel,
+)
 from cae_compress.latents import MAPS, NUM_CONTEXTS, PLANES, LatentCoder
 
 ROUNDS = 3  # of reweighting by the magnitude predicted so far
@@ -75,7 +80,7 @@ def fit_averages(samples):
 
 
 def magnitude_inputs(remainder, averages_in_steps):
-    """The inputs of the magnitude's prediction, in the order of `contexts.code_row`: (rows, columns, planes, maps, n)."""
+    """Inputs of the magnitude's prediction in the order of `contexts.code_row`: (rows, columns, planes, maps, n)."""
     before = [np.pad(remainder, ((0, 0),) * 3 + ((k, 0),))[..., :MAPS] for k in range(1, MAPS_BEFORE + 1)]
     planes = [np.pad(remainder, ((0, 0), (0, 0), (k, 0), (0, 0)))[:, :, :PLANES] for k in (1, 2)]
     around = neighbours(remainder.sum(axis=-1))

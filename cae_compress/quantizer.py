@@ -2,8 +2,8 @@
 
     y' = [y / scale * 2**(B-1)], clipped to [-2**(B-1), 2**(B-1) - 1]
 
-Dividing by `scale` renormalises the code to [-1, 1]; [.] rounds to the nearest integer. B is 1 to 16. The paper's B is a
-whole number; here it need not be, so that rates between two of them can be reached. Files hold the number of levels,
+Dividing by `scale` renormalises the code to [-1, 1]; [.] rounds to the nearest integer. B is 1 to 16. The paper's B is
+a whole number; here it need not be, so that rates between two of them can be reached. Files hold the number of levels,
 2**(B-1), in units of 1/256.
 
 Source: Cheng et al., PCS 2018, section II-C.

@@ -259,7 +259,7 @@ def export(folder, pictures, photographs, path):
 
     Args:
         folder: the run's folder, as `train` left it.
-        pictures: uint8 array, shape (n, h, w, 3), the training pictures; basis, mean and range are fitted to their codes.
+        pictures: uint8 array, shape (n, h, w, 3), training pictures; basis, mean and range are fitted to their codes.
         photographs: list of uint8 arrays (h, w, 3), larger than a block; the context model is fitted to their latents.
         path: file to write, ending in .npz; the record and the log go beside it.
     """

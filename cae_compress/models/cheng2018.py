@@ -152,7 +152,7 @@ def _identity(channels):
 
 
 def _sort_phases(channels):
-    """Kernel (3, 3, channels, 4 * channels) that with stride 2 moves pixel (r, c) of each 2x2 to channel group 2r + c."""
+    """Kernel (3, 3, channels, 4 * channels): with stride 2, pixel (r, c) of each 2x2 goes to channel group 2r + c."""
     kernel = np.zeros((3, 3, channels, 4 * channels), np.float32)
     for k in range(4):
         kernel[k // 2, k % 2, :, k * channels : (k + 1) * channels] = np.eye(channels)

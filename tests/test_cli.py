@@ -1,0 +1,128 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cae_compress
+from cae_compress import cli
+
+
+@pytest.fixture
+def pictures(photographs, tmp_path):
+    paths = []
+    for name in ("chelsea", "coffee", "china"):
+        paths.append(tmp_path / f"{name}.png")
+        Image.fromarray(photographs[name][:130, :140]).save(paths[-1])
+    return paths
+
+
+def run(*args):
+    return cli.main([str(arg) for arg in args])
+
+
+def test_many_files_are_encoded_and_decoded(pictures, tmp_path, capsys):
+    assert run("encode", *pictures, "-q", 40) == 0
+    assert "bpp" in capsys.readouterr().out
+    files = [path.with_suffix(".cae") for path in pictures]
+    assert files[0].read_bytes() == cae_compress.encode(np.asarray(Image.open(pictures[0])), 40)
+    assert run("decode", *files, "-o", tmp_path / "out") == 0
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "chelsea.png")), cae_compress.load(files[0]))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["chelsea.png", "china.png", "coffee.png"]
+
+
+def test_nothing_is_overwritten_without_leave(pictures, capsys):
+    target = pictures[0].with_suffix(".cae")
+    target.write_text("precious")
+    assert run("encode", pictures[0]) == 1
+    assert target.read_text() == "precious" and "--force" in capsys.readouterr().err
+    assert run("encode", pictures[0], "--force") == 0
+    assert cae_compress.load(target).shape == (130, 140, 3)
+
+
+@pytest.mark.parametrize("answer, code", [("y", 0), ("n", 1), ("", 1)])
+def test_at_a_terminal_it_asks(answer, code, pictures, monkeypatch):
+    target = pictures[0].with_suffix(".cae")
+    target.write_text("precious")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: answer)
+    assert run("encode", pictures[0]) == code
+    assert (target.read_bytes() == b"precious") == (code == 1)
+
+
+def test_two_files_never_share_a_target(pictures, tmp_path):
+    Image.open(pictures[0]).save(tmp_path / "chelsea.bmp")
+    with pytest.raises(SystemExit, match="one name"):
+        run("encode", pictures[0], tmp_path / "chelsea.bmp")
+
+
+def test_a_bad_file_does_not_stop_the_others(pictures, tmp_path, capsys):
+    (tmp_path / "bad.png").write_text("no picture")
+    assert run("encode", tmp_path / "nowhere.png", tmp_path / "bad.png", pictures[0]) == 1
+    errors = capsys.readouterr().err
+    assert "no such file" in errors and "bad.png: not a picture" in errors and "Traceback" not in errors
+    assert pictures[0].with_suffix(".cae").exists()
+    (tmp_path / "other.cae").write_bytes(b"no file of ours")
+    assert run("decode", tmp_path / "other.cae") == 1
+    assert "not a .cae file" in capsys.readouterr().err and not (tmp_path / "other.png").exists()
+
+
+@pytest.mark.parametrize("target, bytes_allowed", [(("--target-bytes", 2000), 2000), (("--target-bpp", 1.0), 130 * 140 // 8)])
+def test_targets_are_met(target, bytes_allowed, pictures):
+    assert run("encode", pictures[1], *target) == 0
+    assert 0.98 * bytes_allowed <= pictures[1].with_suffix(".cae").stat().st_size <= bytes_allowed
+
+
+def test_several_workers_make_the_same_files(pictures, tmp_path):
+    assert run("encode", *pictures, "-o", tmp_path / "one") == 0
+    assert run("encode", *pictures, "-o", tmp_path / "two", "-j", 2) == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_info_accounts_for_every_byte(pictures, capsys):
+    run("encode", pictures[0])
+    capsys.readouterr()
+    path = pictures[0].with_suffix(".cae")
+    assert run("info", path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "140x130, model cheng2018" in lines[0]
+    sizes = {line[2:20].strip(): float(line[20:33]) for line in lines[1:]}
+    assert list(sizes) == [
+        "header", "side information", "latents of Y", "latents of Cb", "latents of Cr", "end of stream", "whole file",
+    ]  # fmt: skip
+    assert sizes["whole file"] == path.stat().st_size
+    assert sum(sizes.values()) == pytest.approx(2 * sizes["whole file"], abs=1)
+    assert -1 < sizes["end of stream"] < 5 and sizes["latents of Y"] > sizes["latents of Cb"]
+
+
+def test_compare_shows_every_codec_at_one_size(pictures, capsys):
+    assert run("compare", pictures[1], "-q", 40) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in ("cae_compress", "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF", "psnr_db"))
+
+
+def test_bench_prints_speeds(monkeypatch, capsys):
+    monkeypatch.setattr("cae_compress.bench.REPEATS", 1)
+    monkeypatch.setattr("cae_compress.bench.BARE_DECISIONS", 100_000)
+    assert run("bench") == 0
+    out = capsys.readouterr().out
+    assert all(part in out for part in ("bare coder, encode", "bare coder, decode", "constriction", "fresh process"))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"], ["encode", "a", "-j", "0"],
+     ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"], ["unknown"]],
+)  # fmt: skip
+def test_a_wrong_command_line_exits_with_2(args, capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(args)
+    assert error.value.code == 2 and "usage: cae-compress" in capsys.readouterr().err
+
+
+def test_every_command_has_a_help_text():
+    for command in ("encode", "decode", "info", "compare", "bench"):
+        answer = subprocess.run([sys.executable, "-m", "cae_compress.cli", command, "--help"], capture_output=True, text=True)
+        assert answer.returncode == 0 and f"cae-compress {command}" in answer.stdout

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cae_compress
+from cae_compress import BitstreamError, PictureError, bitstream, codec, metrics
+
+
+def test_a_picture_goes_to_bytes_and_back(photograph):
+    decoded = cae_compress.decode(cae_compress.encode(photograph))
+    assert decoded.shape == photograph.shape and metrics.psnr(photograph, decoded) > 28
+
+
+def test_a_picture_goes_to_a_file_and_back(photograph, tmp_path):
+    cae_compress.save(tmp_path / "a.cae", photograph, quality=30)
+    assert np.array_equal(cae_compress.load(tmp_path / "a.cae"), cae_compress.decode(cae_compress.encode(photograph, 30)))
+
+
+def test_higher_quality_is_a_larger_file_and_a_better_picture(photograph):
+    files = [cae_compress.encode(photograph, quality) for quality in (1, 25, 50.5, 75, 100)]
+    quality = [metrics.psnr(photograph, cae_compress.decode(data)) for data in files]
+    assert files == sorted(files, key=len) and quality == sorted(quality)
+
+
+@pytest.mark.parametrize("quality", [0, 101, -1, "50", None, True, float("nan")])
+def test_quality_out_of_range_is_refused(quality, photograph):
+    with pytest.raises(ValueError, match="1 to 100"):
+        cae_compress.encode(photograph, quality)
+
+
+@pytest.mark.parametrize("bpp", [0.1, 0.5, 1.7, 6.0])
+def test_a_target_size_is_met_from_below_within_2_percent(bpp, photograph):
+    max_bytes = int(bpp * photograph.shape[0] * photograph.shape[1] / 8)
+    data = cae_compress.encode_to_size(photograph, max_bytes)
+    assert 0.98 * max_bytes <= len(data) <= max_bytes
+    assert cae_compress.decode(data).shape == photograph.shape
+
+
+def test_a_target_beyond_the_model_is_met_as_well_as_can_be(photograph):
+    with pytest.raises(ValueError, match="smallest file"):
+        cae_compress.encode_to_size(photograph, 50)
+    assert len(cae_compress.encode_to_size(photograph, 10**9)) < 10**9
+
+
+def test_the_block_rotation_decodes_through_the_front_door(photograph, block_codec):
+    data = block_codec.encode(photograph, 5)
+    assert np.array_equal(cae_compress.decode(data), block_codec.decode(data))
+
+
+def test_a_file_of_an_unknown_model_is_refused():
+    data = bitstream.write(bitstream.Header("tomorrow", b"1234", 8, 8, 0), b"")
+    with pytest.raises(BitstreamError, match="model tomorrow, which is not here"):
+        cae_compress.decode(data)
+
+
+def test_a_file_that_declares_too_much_is_refused_until_the_limit_is_raised(photograph):
+    data = cae_compress.encode(photograph)
+    with pytest.raises(BitstreamError, match="limit"):
+        cae_compress.decode(data, max_pixels=100)
+    assert cae_compress.decode(data, max_pixels=photograph.size).shape == photograph.shape
+
+
+def test_missing_and_wrong_input_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        cae_compress.load(tmp_path / "nothing.cae")
+    with pytest.raises(PictureError):
+        cae_compress.encode(np.zeros((4, 4, 3)))
+
+
+def test_bytes_like_objects_are_decoded(photograph):
+    data = cae_compress.encode(photograph, 5)
+    assert np.array_equal(cae_compress.decode(bytearray(data)), cae_compress.decode(memoryview(data)))
+
+
+def test_a_codec_is_loaded_once():
+    assert codec.load_codec() is codec.load_codec()
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+import cae_compress
+small = np.zeros((256, 256, 3), np.uint8)
+small[::3, ::5] = 99
+cae_compress.decode(cae_compress.encode(small))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+side = int(sys.argv[1])
+row = np.random.default_rng(0).integers(0, 256, (1, side, 3)).astype(np.uint8)
+image = np.repeat(np.repeat(row[:, : side // 8], 8, axis=1), side, axis=0)
+data = cae_compress.encode(image, 20)
+decoded = cae_compress.decode(data, max_pixels=side * side)
+assert decoded.shape == image.shape
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def test_memory_beyond_the_pictures_themselves_does_not_grow_with_their_height():
+    answer = subprocess.run([sys.executable, "-c", MEMORY, "2048"], capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    pictures_mib = 2 * 2048 * 2048 * 3 / 2**20  # the original and the decoded one
+    assert float(answer.stdout) < pictures_mib + 250

@@ -1,0 +1,60 @@
+"""Recorded files decode to recorded latents, whatever the machine does differently."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from golden.make import latents_hash
+
+FOLDER = Path(__file__).parent / "golden"
+HASHES = json.loads((FOLDER / "latents.json").read_text())
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_a_golden_file_decodes_to_its_recorded_latents(name, fixed_codec):
+    assert latents_hash(fixed_codec, (FOLDER / name).read_bytes()) == HASHES[name]
+
+
+FRESH = """
+import sys
+sys.path.insert(0, {tests!r})
+import tensorflow as tf
+tf.config.threading.set_intra_op_parallelism_threads({threads})
+tf.config.threading.set_inter_op_parallelism_threads({threads})
+from golden.make import FOLDER, latents_hash
+from cae_compress import CAECodec
+codec = CAECodec()
+codec.cae
+for file in sorted(FOLDER.glob("*.cae")):
+    assert codec.decode(file.read_bytes()).size
+    print(file.name, latents_hash(codec, file.read_bytes()))
+"""
+
+
+@pytest.mark.parametrize("onednn", ["0", "1"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_so_it_does_in_a_fresh_process_with_other_threads_and_with_onednn_on_and_off(threads, onednn):
+    environment = {
+        **os.environ,
+        "TF_ENABLE_ONEDNN_OPTS": onednn,
+        **{name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")},
+    }
+    code = FRESH.format(tests=str(FOLDER.parent), threads=threads)
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert dict(line.split() for line in answer.stdout.splitlines()) == HASHES
+
+
+def test_with_compiled_code_switched_off_the_latents_are_the_same():
+    code = FRESH.format(tests=str(FOLDER.parent), threads=1).replace("assert codec.decode(file.read_bytes()).size", "")
+    code = code.replace("*.cae", "line-*.cae").replace("import tensorflow as tf", "").replace("codec.cae\n", "\n")
+    code = "\n".join(line for line in code.splitlines() if not line.startswith("tf."))
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    answer = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert dict(line.split() for line in answer.stdout.splitlines()) == {
+        name: value for name, value in HASHES.items() if name.startswith("line")
+    }

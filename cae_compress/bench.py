@@ -10,7 +10,7 @@ from cae_compress import arithmetic, bitstream, datasets
 from cae_compress.cae import LEVELS_MASK
 from cae_compress.codec import load_codec
 from cae_compress.contexts import ContextModel
-from cae_compress.latents import NUM_CONTEXTS, LatentCoder, Latents
+from cae_compress.latents import BLOCK_SIZE, NUM_CONTEXTS, LatentCoder, Latents
 from cae_compress.metrics import bits_per_pixel
 
 REPEATS = 5
@@ -83,11 +83,11 @@ def contexts_and_coder():
     for name in ("rocket", "flower"):
         image = photographs[name]
         header, payload = bitstream.read(codec.encode(image, HALF_BIT[name]))
-        strips = list(codec.decode_latents(header, payload))
-        coder = code_all(codec, header.settings & LEVELS_MASK, strips)
+        tiles = list(codec.decode_latents(header, payload))
+        coder = code_all(codec, header.settings & LEVELS_MASK, tiles)
         decisions, rate = int(coder.coder[arithmetic.DECISIONS]), bits_per_pixel(len(payload), image)
         for direction, action in {
-            "encode": lambda: code_all(codec, header.settings & LEVELS_MASK, strips),  # noqa: B023, used at once
+            "encode": lambda: code_all(codec, header.settings & LEVELS_MASK, tiles),  # noqa: B023, used at once
             "decode": lambda: list(codec.decode_latents(header, payload)),  # noqa: B023
         }.items():
             seconds = median_seconds(action)
@@ -99,11 +99,11 @@ def contexts_and_coder():
             )
 
 
-def code_all(codec, levels, strips):
-    """Encode strips of `Latents`; returns the `LatentCoder`."""
-    coder = LatentCoder(codec.context_model, levels, len(strips[0].classes))
-    for strip in strips:
-        coder.code(strip)
+def code_all(codec, levels, tiles):
+    """Encode tiles of `Latents`, all as wide as the picture; returns the `LatentCoder`."""
+    coder = LatentCoder(codec.context_model, levels, len(tiles[0].classes) * BLOCK_SIZE)
+    for tile in tiles:
+        coder.code(tile, left=0)
     return coder
 
 
@@ -112,7 +112,7 @@ def first_calls():
     model = ContextModel.untrained(NUM_CONTEXTS)
     for _ in range(2):
         begin = time.perf_counter()
-        LatentCoder(model, 256, 1).code(Latents.empty(1, own_bases=False))
+        LatentCoder(model, 256, 1).code(Latents.empty(1, own_bases=False), left=0)
         print(time.perf_counter() - begin)
 
 

@@ -4,7 +4,8 @@
                                                                                                          .cae bytes
     image <─ RGB   <─ join   <─ synthesis g_s <─ y_hat <─ PCA⁻¹ <─ dequantize <─ q <─ the same, integers only <───┘
 
-A picture is coded strip by strip, a strip being a row of blocks, so memory does not grow with its height.
+A picture is coded tile by tile, a tile being a row of up to 64 blocks, so the memory needed beside the picture itself
+does not grow with it.
 
 Source: Cheng et al., PCS 2018, figure 1.
 """
@@ -17,11 +18,11 @@ import numpy as np
 from cae_compress import bitstream, blocks, color, pca, pictures, quantizer, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.contexts import ContextModel
-from cae_compress.latents import FLAT, LatentCoder, Latents, basis_bits
+from cae_compress.latents import BLOCK_SIZE, FLAT, LatentCoder, Latents, basis_bits
 
 ROTATIONS = ("fixed", "block")
-BLOCK_SIZE = 128
-PLANES_AT_A_TIME = 24
+TILE_WIDTH = 64 * BLOCK_SIZE
+PLANES_AT_A_TIME = 12
 FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7
 COLOUR_MAX = 4095
 RANGE_STEPS = 8  # steps an octave of a range that is sent
@@ -54,7 +55,7 @@ class CAECodec:
 
     @functools.cached_property
     def cae(self):
-        """The network, a `cheng2018.CAE`; TensorFlow is loaded when it is first needed, not to read a file's latents."""
+        """The network, a `cheng2018.CAE`, loaded with TensorFlow when first needed: not to read a file's latents."""
         from cae_compress.models import cheng2018
 
         return cheng2018.from_arrays(self._network_arrays)
@@ -75,12 +76,9 @@ class CAECodec:
         """
         image, levels = pictures.as_rgb(image), quantizer.levels_of(bits)
         height, width = image.shape[:2]
-        coder = LatentCoder(self.context_model, levels, blocks_across(width))
-        for top in range(0, height, BLOCK_SIZE):
-            x = blocks.split(color.rgb_to_ycbcr(image[top : top + BLOCK_SIZE]), BLOCK_SIZE)
-            y = self.analyse(x)
-            latents = self.quantize(y, x, levels)
-            coder.code(latents)
+        coder = LatentCoder(self.context_model, levels, width)
+        for tile in tiles(height, width):
+            coder.code(self._tile_to_latents(image[tile], levels), tile[1].start)
         settings = levels | ROTATIONS.index(self.rotation) << ROTATION_SHIFT
         return bitstream.write(bitstream.Header(self.model, self.weights_id, width, height, settings), coder.finish())
 
@@ -92,17 +90,22 @@ class CAECodec:
         """
         header, payload = bitstream.read(data, max_pixels)
         image = np.empty((header.height, header.width, 3), np.uint8)
-        top = 0
-        for latents in self.decode_latents(header, payload):
-            y_hat = self.dequantize(latents, header.settings & LEVELS_MASK)
-            x_hat = self.synthesise(y_hat, latents)
-            rows = min(BLOCK_SIZE, header.height - top)
-            image[top : top + rows] = color.ycbcr_to_rgb(blocks.join(x_hat, rows, header.width))
-            top += rows
+        for tile, latents in zip(tiles(header.height, header.width), self.decode_latents(header, payload)):
+            image[tile] = self._latents_to_tile(latents, header.settings & LEVELS_MASK, *image[tile].shape[:2])
         return image
 
+    def _tile_to_latents(self, rgb, levels):
+        x = blocks.split(color.rgb_to_ycbcr(rgb), BLOCK_SIZE)
+        y = self.analyse(x)
+        return self.quantize(y, x, levels)
+
+    def _latents_to_tile(self, latents, levels, height, width):
+        y_hat = self.dequantize(latents, levels)
+        x_hat = self.synthesise(y_hat, latents)
+        return color.ycbcr_to_rgb(blocks.join(x_hat, height, width))
+
     def decode_latents(self, header, payload):
-        """The `Latents` of each strip of a file in turn, decoded in integers alone.
+        """The `Latents` of each tile of a file in turn, decoded in integers alone.
 
         Args:
             header, payload: from `bitstream.read`.
@@ -110,23 +113,20 @@ class CAECodec:
         Raises:
             BitstreamError: the file is of another model, or not what an encoder writes.
         """
-        coder, columns, own_bases = self._decoder(header, payload)
-        for _ in range(0, header.height, BLOCK_SIZE):
-            latents = Latents.empty(columns, own_bases)
-            coder.code(latents)
-            yield latents
+        coder, own_bases = self._decoder(header, payload)
+        yield from self._decode_tiles(header, coder, own_bases)
 
     def sections(self, header, payload):
         """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
-        coder, columns, own_bases = self._decoder(header, payload)
-        for _ in range(0, header.height, BLOCK_SIZE):
-            coder.code(Latents.empty(columns, own_bases))
+        coder, own_bases = self._decoder(header, payload)
+        for _ in self._decode_tiles(header, coder, own_bases):
+            pass
         sections = {"side information": coder.side_bits / 8}
         sections |= {f"latents of {name}": bits / 8 for name, bits in zip(color.PLANES, coder.plane_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
 
     def _decoder(self, header, payload):
-        """A `LatentCoder` that reads a payload, blocks across, and whether each block has a basis of its own."""
+        """A `LatentCoder` that reads a payload, and whether each block has a basis of its own."""
         if (header.model, header.weights) != (self.model, self.weights_id):
             raise BitstreamError(
                 f"the file was made by model {header.model} ({header.weights.hex()}),"
@@ -135,18 +135,29 @@ class CAECodec:
         levels, rotation = header.settings & LEVELS_MASK, header.settings >> ROTATION_SHIFT
         if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
-        columns = blocks_across(header.width)
-        return LatentCoder(self.context_model, levels, columns, payload), columns, ROTATIONS[rotation] == "block"
+        return LatentCoder(self.context_model, levels, header.width, payload), ROTATIONS[rotation] == "block"
+
+    @staticmethod
+    def _decode_tiles(header, coder, own_bases):
+        for tile in tiles(header.height, header.width):
+            latents = Latents.empty(blocks_across(tile[1].stop - tile[1].start), own_bases)
+            coder.code(latents, tile[1].start)
+            yield latents
 
     def latents(self, image, bits=6):
-        """All `Latents` of a picture at once, as `encode` codes them strip by strip; for study."""
-        x = blocks.split(color.rgb_to_ycbcr(pictures.as_rgb(image)), BLOCK_SIZE)
-        return self.quantize(self.analyse(x), x, quantizer.levels_of(bits))
+        """All `Latents` of a picture at once, as `encode` codes them tile by tile; for study."""
+        image, levels = pictures.as_rgb(image), quantizer.levels_of(bits)
+        return Latents.concatenate(self._tile_to_latents(image[tile], levels) for tile in tiles(*image.shape[:2]))
 
     def reconstruct(self, latents, bits, height, width):
         """The picture, uint8 (height, width, 3), that all its `Latents` decode to; for study."""
-        x_hat = self.synthesise(self.dequantize(latents, quantizer.levels_of(bits)), latents)
-        return color.ycbcr_to_rgb(blocks.join(x_hat, height, width))
+        image, first = np.empty((height, width, 3), np.uint8), 0
+        for tile in tiles(height, width):
+            size = image[tile].shape[:2]
+            last = first + blocks_across(size[1])
+            image[tile] = self._latents_to_tile(latents.part(first, last), quantizer.levels_of(bits), *size)
+            first = last
+        return image
 
     def analyse(self, x):
         """Blocks of planes x (blocks, 128, 128, 3) in [0, 1] -> codes y, float32 (blocks, 3, 16, 16, 32)."""
@@ -197,8 +208,17 @@ class CAECodec:
 
 
 def blocks_across(width):
-    """Blocks in a strip of a picture `width` pixels wide."""
+    """Blocks in a tile `width` pixels wide."""
     return blocks.padded_size(width, BLOCK_SIZE) // BLOCK_SIZE
+
+
+def tiles(height, width):
+    """Slices (rows, columns) that cut a picture into tiles, row by row."""
+    return [
+        np.s_[top : min(top + BLOCK_SIZE, height), left : min(left + TILE_WIDTH, width)]
+        for top in range(0, height, BLOCK_SIZE)
+        for left in range(0, width, TILE_WIDTH)
+    ]
 
 
 def range_of(ranges):

@@ -17,7 +17,7 @@ from cae_compress.contexts import (
     MEAN_INPUTS,
     ContextModel,
 )
-from cae_compress.latents import MAPS, NUM_CONTEXTS, PLANES, LatentCoder
+from cae_compress.latents import BLOCK_SIZE, MAPS, NUM_CONTEXTS, PLANES, LatentCoder
 
 ROUNDS = 3  # of reweighting by the magnitude predicted so far
 
@@ -26,13 +26,13 @@ def fit(pictures_latents):
     """Fit a context model.
 
     Args:
-        pictures_latents: list, one entry a training picture, of dicts from levels to its `Latents` arranged as strips:
-            a list of `Latents`, top to bottom.
+        pictures_latents: list, one entry a training picture no wider than a tile, of dicts from levels to the list
+            of `Latents` of its tiles, top to bottom.
 
     Returns:
         A `ContextModel`.
     """
-    samples = [(levels, grid_of(strips)) for picture in pictures_latents for levels, strips in picture.items()]
+    samples = [(levels, grid_of(tiles)) for picture in pictures_latents for levels, tiles in picture.items()]
     mean_weights = fit_means(samples)
     samples = [(levels, remainders(grid, mean_weights)) for levels, grid in samples]
     averages = fit_averages(samples)
@@ -41,9 +41,9 @@ def fit(pictures_latents):
     return fit_probabilities(ContextModel(mean_weights, magnitude_weights, averages, probabilities), pictures_latents)
 
 
-def grid_of(strips):
-    """Strips of `Latents` -> float32 array (rows, columns, planes, maps) of their q, as the coder walks them."""
-    rows = [strip.q.transpose(2, 0, 3, 1, 4).reshape(strip.q.shape[2], -1, PLANES, MAPS) for strip in strips]
+def grid_of(tiles):
+    """Tiles of `Latents` -> float32 array (rows, columns, planes, maps) of their q, as the coder walks them."""
+    rows = [tile.q.transpose(2, 0, 3, 1, 4).reshape(tile.q.shape[2], -1, PLANES, MAPS) for tile in tiles]
     return np.concatenate(rows).astype(np.float32)
 
 
@@ -113,11 +113,11 @@ def fit_probabilities(model, pictures_latents):
     """The model with its initial probabilities: the mean over pictures of what the contexts had learned after each."""
     learned, total, count = model.new_contexts(), np.zeros(NUM_CONTEXTS), 0
     for picture in tqdm(pictures_latents * 2, desc="initial probabilities", unit="picture", leave=False):
-        for levels, strips in picture.items():
-            coder = LatentCoder(model, levels, len(strips[0].classes))
+        for levels, tiles in picture.items():
+            coder = LatentCoder(model, levels, len(tiles[0].classes) * BLOCK_SIZE)
             coder.contexts = learned  # go on from the picture before
-            for strip in strips:
-                coder.code(strip)
+            for tile in tiles:
+                coder.code(tile, left=0)
             if count >= len(pictures_latents):  # the first time round they only settle
                 total += learned.mean(axis=1)
         count += 1

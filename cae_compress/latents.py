@@ -1,6 +1,6 @@
-"""Entropy coding stage: quantized latents to bytes and back, one strip of blocks at a time.
+"""Entropy coding stage: quantized latents to bytes and back, one tile at a time.
 
-A strip is a row of blocks. First comes what the decoder needs to know of each block and plane, then the latents, row
+A tile is a row of blocks. First comes what the decoder needs to know of each block and plane, then the latents, row
 by row, with the contexts of `contexts.py`; everything goes through one adaptive arithmetic coder. For each block and
 plane:
 
@@ -22,7 +22,8 @@ from cae_compress.bitstream import BitstreamError
 from cae_compress.compiled import compiled
 
 PLANES, MAPS = 3, 32
-CODE_SIZE = 16  # height and width of a block's code
+BLOCK_SIZE = 128  # height and width of a block, in pixels
+CODE_SIZE = 16  # height and width of its code
 FLAT = MAPS + 1  # class of a plane of one colour
 CLASS_BITS = 6
 COLOUR_BITS = 12
@@ -37,7 +38,7 @@ MAX_BYTES_PER_VALUE = 80  # more decisions than a value can take, at 16 bits eac
 
 @dataclass(frozen=True)
 class Latents:
-    """What a decoder needs to make a picture, or a strip of one; integers throughout.
+    """What a decoder needs to make a picture, or a tile of one; integers throughout.
 
     Attributes:
         q: int32 (blocks, 3, 16, 16, 32), quantized rotated codes; blocks row by row, planes Y, Cb, Cr.
@@ -65,10 +66,14 @@ class Latents:
         )
 
     @classmethod
-    def concatenate(cls, strips):
-        """The latents of a picture from those of its strips."""
-        columns = zip(*(vars(strip).values() for strip in strips), strict=True)
+    def concatenate(cls, tiles):
+        """The latents of a picture from those of its tiles."""
+        columns = zip(*(vars(tile).values() for tile in tiles), strict=True)
         return cls(*(None if parts[0] is None else np.concatenate(parts) for parts in columns))
+
+    def part(self, first, last):
+        """The latents of blocks `first` to `last` - 1."""
+        return Latents(*(None if array is None else array[first:last] for array in vars(self).values()))
 
     def estimate_bpp(self, num_pixels):
         """Entropy estimate in bits a pixel, without and with side information (see `entropy.estimate_bpp`)."""
@@ -77,59 +82,67 @@ class Latents:
 
 
 class LatentCoder:
-    """Codes the strips of a picture, all into or out of one stream.
+    """Codes the tiles of a picture, all into or out of one stream.
 
     Args:
         model: a `contexts.ContextModel`.
         levels: int, levels of the quantizer in 1/256 (see `quantizer`).
-        blocks_across: int, blocks in a strip.
+        width: int, of the picture, in pixels.
         data: bytes to decode, or None to encode.
     """
 
-    def __init__(self, model, levels, blocks_across, data=None):
+    def __init__(self, model, levels, width, data=None):
         self.decoding = data is not None
         self.fitted = (model.averages_at(levels), model.mean_weights, model.magnitude_weights)
         self.contexts = model.new_contexts()
         self.basis_bits = basis_bits(levels)
         self.last_colours = np.zeros(PLANES, np.int32)
-        # the row above and the current one, with a border of zeros at both ends
-        self.q = np.zeros((2, blocks_across * CODE_SIZE + 2, PLANES, MAPS), np.int32)
-        self.remainder = np.zeros_like(self.q)
-        self.activity = np.zeros(self.q.shape[:3], np.int32)
+        # the last row of the tiles above: q, remainder and activity of `contexts.code_row`
+        columns = -(-width // BLOCK_SIZE) * CODE_SIZE
+        self.above = [np.zeros((columns, PLANES, *maps), np.int32) for maps in ((MAPS,), (MAPS,), ())]
         self.data = np.frombuffer(data, np.uint8).copy() if self.decoding else np.zeros(1 << 16, np.uint8)
         self.coder = arithmetic.new_decoder(self.data) if self.decoding else arithmetic.new_encoder()
         self.plane_bits, self.side_bits = np.zeros(PLANES), 0.0  # information so far, for `info`
 
-    def code(self, strip):
-        """Code the `Latents` of the next strip: read when encoding, filled when decoding.
+    def code(self, tile, left):
+        """Code the next tile: read when encoding, filled when decoding.
+
+        Args:
+            tile: its `Latents`.
+            left: int, its first column in pixels, a multiple of the block size.
 
         Raises:
             BitstreamError: decoding came to something that no encoder writes.
         """
-        self._reserve(strip.classes.size * (2 if strip.bases is None else 2 + MAPS * MAPS))
-        stream = (self.coder, self.data, self.contexts)
-        before = arithmetic.information(self.coder)
-        if not code_classes(*stream, strip.classes, strip.colours, self.last_colours, self.decoding):
-            raise BitstreamError("damaged: a block has an impossible class")
-        if strip.bases is not None:
-            code_bases(*stream, strip.classes, strip.ranges, strip.bases, self.basis_bits, self.decoding)
-        self.side_bits += arithmetic.information(self.coder) - before
-        active = np.where(strip.classes == FLAT, 0, strip.classes).astype(np.uint8).repeat(CODE_SIZE, axis=0)
-        grid = strip.q.transpose(2, 0, 3, 1, 4)  # (16, blocks, 16, 3, 32), a view
-        for row in grid:
+        self._code_side_information(tile)
+        columns = slice(left // BLOCK_SIZE * CODE_SIZE, (left // BLOCK_SIZE + len(tile.classes)) * CODE_SIZE)
+        # two rows, above and current, between borders of zeros
+        rows = [np.pad(above[None, columns], ((0, 1), (1, 1), *((0, 0),) * (above.ndim - 1))) for above in self.above]
+        active = np.where(tile.classes == FLAT, 0, tile.classes).astype(np.uint8).repeat(CODE_SIZE, axis=0)
+        for row in tile.q.transpose(2, 0, 3, 1, 4):  # a view of (blocks, 16, 3, 32)
             self._reserve(row.size)
-            here = self.q[1, 1:-1].reshape(row.shape)  # a view
-            here[...] = row
+            current = rows[0][1, 1:-1].reshape(row.shape)  # a view
+            current[...] = row
             contexts.code_row(
-                self.coder, self.data, self.contexts, self.q, self.remainder, self.activity, active,
-                *self.fitted, self.plane_bits, self.decoding,
-            )  # fmt: skip
-            row[...] = here
-            for rows in (self.q, self.remainder, self.activity):
-                rows[0] = rows[1]
+                self.coder, self.data, self.contexts, *rows, active, *self.fitted, self.plane_bits, self.decoding
+            )
+            row[...] = current
+            for both in rows:
+                both[0] = both[1]
+        for above, both in zip(self.above, rows):
+            above[columns] = both[1, 1:-1]
+
+    def _code_side_information(self, tile):
+        self._reserve(tile.classes.size * (2 if tile.bases is None else 2 + MAPS * MAPS))
+        stream, before = (self.coder, self.data, self.contexts), arithmetic.information(self.coder)
+        if not code_classes(*stream, tile.classes, tile.colours, self.last_colours, self.decoding):
+            raise BitstreamError("damaged: a block has an impossible class")
+        if tile.bases is not None:
+            code_bases(*stream, tile.classes, tile.ranges, tile.bases, self.basis_bits, self.decoding)
+        self.side_bits += arithmetic.information(self.coder) - before
 
     def finish(self):
-        """The bytes of the stream, after the last strip was encoded."""
+        """The bytes of the stream, after the last tile was encoded."""
         self._reserve(1)
         return self.data[: arithmetic.finish(self.coder, self.data)].tobytes()
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from cae_compress import blocks, color, context_fit, datasets, pca, pictures, quantizer, weights
-from cae_compress.cae import BLOCK_SIZE, CAECodec
+from cae_compress.cae import BLOCK_SIZE, CAECodec, tiles
 from cae_compress.contexts import ContextModel
 from cae_compress.evaluate import versions
 from cae_compress.latents import NUM_CONTEXTS
@@ -279,13 +279,11 @@ def export(folder, pictures, photographs, path):
 
 
 def latents_by_levels(codec, image):
-    """The strips of `Latents` of a picture at all step sizes that contexts are fitted to: dict from levels to list."""
-    strips = []
-    for top in range(0, len(image), BLOCK_SIZE):
-        x = blocks.split(color.rgb_to_ycbcr(image[top : top + BLOCK_SIZE]), BLOCK_SIZE)
-        strips.append((codec.analyse(x), x))
+    """The `Latents` of a picture's tiles at all step sizes that contexts are fitted to: dict from levels to list."""
+    parts = [blocks.split(color.rgb_to_ycbcr(image[tile]), BLOCK_SIZE) for tile in tiles(*image.shape[:2])]
+    codes = [codec.analyse(x) for x in parts]
     return {
-        levels: [codec.quantize(y, x, levels) for y, x in strips]
+        levels: [codec.quantize(y, x, levels) for y, x in zip(codes, parts)]
         for levels in (quantizer.levels_of(bits) for bits in CONTEXT_BITS)
     }
 

@@ -68,7 +68,9 @@ def test_a_bad_file_does_not_stop_the_others(pictures, tmp_path, capsys):
     assert "not a .cae file" in capsys.readouterr().err and not (tmp_path / "other.png").exists()
 
 
-@pytest.mark.parametrize("target, bytes_allowed", [(("--target-bytes", 2000), 2000), (("--target-bpp", 1.0), 130 * 140 // 8)])
+@pytest.mark.parametrize(
+    "target, bytes_allowed", [(("--target-bytes", 2000), 2000), (("--target-bpp", 1.0), 130 * 140 // 8)]
+)
 def test_targets_are_met(target, bytes_allowed, pictures):
     assert run("encode", pictures[1], *target) == 0
     assert 0.98 * bytes_allowed <= pictures[1].with_suffix(".cae").stat().st_size <= bytes_allowed
@@ -113,8 +115,8 @@ def test_bench_prints_speeds(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "args",
-    [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"], ["encode", "a", "-j", "0"],
-     ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"], ["unknown"]],
+    [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"],
+     ["encode", "a", "-j", "0"], ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"], ["unknown"]],
 )  # fmt: skip
 def test_a_wrong_command_line_exits_with_2(args, capsys):
     with pytest.raises(SystemExit) as error:
@@ -124,5 +126,7 @@ def test_a_wrong_command_line_exits_with_2(args, capsys):
 
 def test_every_command_has_a_help_text():
     for command in ("encode", "decode", "info", "compare", "bench"):
-        answer = subprocess.run([sys.executable, "-m", "cae_compress.cli", command, "--help"], capture_output=True, text=True)
+        answer = subprocess.run(
+            [sys.executable, "-m", "cae_compress.cli", command, "--help"], capture_output=True, text=True
+        )
         assert answer.returncode == 0 and f"cae-compress {command}" in answer.stdout

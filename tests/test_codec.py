@@ -15,7 +15,9 @@ def test_a_picture_goes_to_bytes_and_back(photograph):
 
 def test_a_picture_goes_to_a_file_and_back(photograph, tmp_path):
     cae_compress.save(tmp_path / "a.cae", photograph, quality=30)
-    assert np.array_equal(cae_compress.load(tmp_path / "a.cae"), cae_compress.decode(cae_compress.encode(photograph, 30)))
+    assert np.array_equal(
+        cae_compress.load(tmp_path / "a.cae"), cae_compress.decode(cae_compress.encode(photograph, 30))
+    )
 
 
 def test_higher_quality_is_a_larger_file_and_a_better_picture(photograph):

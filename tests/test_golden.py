@@ -53,7 +53,9 @@ def test_with_compiled_code_switched_off_the_latents_are_the_same():
     code = code.replace("*.cae", "line-*.cae").replace("import tensorflow as tf", "").replace("codec.cae\n", "\n")
     code = "\n".join(line for line in code.splitlines() if not line.startswith("tf."))
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    answer = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True)
+    answer = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], env=environment, capture_output=True, text=True
+    )
     assert answer.returncode == 0, answer.stderr
     assert dict(line.split() for line in answer.stdout.splitlines()) == {
         name: value for name, value in HASHES.items() if name.startswith("line")

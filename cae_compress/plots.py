@@ -78,7 +78,7 @@ def energies(curves):
     figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
     for label, energy in curves.items():
         axes.plot(np.arange(1, len(energy) + 1), 100 * np.cumsum(energy) / np.sum(energy), marker=".", label=label)
-    axes.set(xlabel="feature maps kept", ylabel="energy (%)", ylim=(0, 102))
+    axes.set(xlabel="feature maps kept", ylabel="energy (%)", ylim=(None, 101))
     axes.grid(alpha=0.3)
     axes.legend()
     return figure

@@ -12,7 +12,7 @@ READY = $(VENV)/.ready
 .PHONY: demo test lab kodak train clean
 
 demo: $(READY)
-	$(BIN)/python -m cae_compress.evaluate --pictures bundled --out build
+	$(BIN)/python -m cae_compress.evaluate --pictures bundled --quick --out build
 	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES=$(CURDIR)/build \
 	    $(BIN)/jupyter nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
 	@echo "Tables, figures and the executed notebook are in build/."

@@ -14,22 +14,17 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from cae_compress import blocks, color, context_fit, datasets, pca, pictures, quantizer, weights
-from cae_compress.cae import BLOCK_SIZE, CAECodec, tiles
-from cae_compress.contexts import ContextModel
+from cae_compress import color, datasets, export
 from cae_compress.evaluate import versions
-from cae_compress.latents import NUM_CONTEXTS
 from cae_compress.metrics import psnr, ssim
-from cae_compress.models.cheng2018 import CAE, start_as_dct, to_arrays
+from cae_compress.models.cheng2018 import CAE, as_planes, start_as_dct
 
 MAX_WARMUP_STEPS = 500
-CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to
 
 
 @dataclass(frozen=True)
@@ -88,12 +83,6 @@ def batches(planes, settings, start=0):
     samples = tf.data.Dataset.range(start * settings.batch_size, settings.steps * settings.batch_size)
     samples = samples.map(sample, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return samples.batch(settings.batch_size, drop_remainder=True).prefetch(4)
-
-
-def as_planes(pictures):
-    """uint8 RGB (n, h, w, 3) -> float32 planes (3n, h, w, 1) in [0, 1]: the Y, Cb and Cr of each picture."""
-    ycbcr = np.stack([color.rgb_to_ycbcr(rgb) for rgb in pictures])
-    return np.ascontiguousarray(ycbcr.transpose(0, 3, 1, 2))[..., None].reshape(-1, *ycbcr.shape[1:3], 1)
 
 
 def validate(model, pictures, metric=psnr, batch_size=8):
@@ -254,47 +243,6 @@ def write_record(folder, model, settings, validation, seconds):
     return record
 
 
-def export(folder, pictures, photographs, path):
-    """Turn a finished run into weights that a codec loads: network, PCA basis and range, context model.
-
-    Args:
-        folder: the run's folder, as `train` left it.
-        pictures: uint8 array, shape (n, h, w, 3), training pictures; basis, mean and range are fitted to their codes.
-        photographs: list of uint8 arrays (h, w, 3), larger than a block; the context model is fitted to their latents.
-        path: file to write, ending in .npz; the record and the log go beside it.
-    """
-    folder = Path(folder)
-    record = json.loads((folder / "record.json").read_text())
-    model = CAE()
-    model.load_weights(folder / "best.weights.h5")
-    codes = np.concatenate([model.encode_planes(as_planes(pictures[k : k + 16])) for k in range(0, len(pictures), 16)])
-    basis, mean = pca.fit(codes)
-    scale = np.abs(pca.rotate(codes, basis, mean)).max()
-    arrays = {**to_arrays(model), "pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
-    context_model = ContextModel.untrained(NUM_CONTEXTS)
-    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
-    codec = CAECodec(model=str(path))
-    context_model = context_fit.fit([latents_by_levels(codec, image) for image in photographs])
-    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
-
-
-def latents_by_levels(codec, image):
-    """The `Latents` of a picture's tiles at all step sizes that contexts are fitted to: dict from levels to list."""
-    parts = [blocks.split(color.rgb_to_ycbcr(image[tile]), BLOCK_SIZE) for tile in tiles(*image.shape[:2])]
-    codes = [codec.analyse(x) for x in parts]
-    return {
-        levels: [codec.quantize(y, x, levels) for y, x in zip(codes, parts)]
-        for levels in (quantizer.levels_of(bits) for bits in CONTEXT_BITS)
-    }
-
-
-def context_photographs(count=80, scale=0.62):
-    """Photographs to fit contexts to: ImageNet samples, made smaller so that the traces of JPEG go."""
-    paths = datasets.imagenet_samples()
-    chosen = (pictures.read(path) for path in paths[:: len(paths) // count])
-    return [cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for image in chosen]
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cae_compress.train", description=__doc__.splitlines()[0])
     parser.add_argument("--folder", default="runs/cheng2018", help="where the run lives (default: %(default)s)")
@@ -309,7 +257,7 @@ def main(argv=None):
     record = train(train_pictures, validation, args.folder, settings)
     print(json.dumps(record, indent=1))
     if args.export:
-        export(args.folder, train_pictures, context_photographs(), args.export)
+        export.export(args.folder, train_pictures, export.context_photographs(), args.export)
 
 
 if __name__ == "__main__":

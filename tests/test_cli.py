@@ -116,7 +116,8 @@ def test_bench_prints_speeds(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "args",
     [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"],
-     ["encode", "a", "-j", "0"], ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"], ["unknown"]],
+     ["encode", "a", "-j", "0"], ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"],
+     ["unknown"]],
 )  # fmt: skip
 def test_a_wrong_command_line_exits_with_2(args, capsys):
     with pytest.raises(SystemExit) as error:

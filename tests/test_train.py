@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cae_compress import train
+from cae_compress import export, train
 from cae_compress.cae import CAECodec
+from cae_compress.models.cheng2018 import as_planes
 
 SETTINGS = train.Settings(steps=24, batch_size=4, crop=32, picture_size=48, validate_every=6, validation_pictures=2)
 
@@ -52,7 +53,7 @@ def test_a_seed_makes_a_run_repeatable_and_another_seed_makes_another(finished, 
 KILLED = """
 import os, signal, sys
 import numpy as np
-from cae_compress import train
+from cae_compress import export, train
 sys.path.insert(0, {tests!r})
 from test_train import SETTINGS
 pictures = np.load({pictures!r})
@@ -82,7 +83,7 @@ def test_other_settings_do_not_continue_a_run(finished, pictures):
 
 
 def test_batches_are_a_function_of_seed_and_step(pictures):
-    planes = train.as_planes(pictures)
+    planes = as_planes(pictures)
     everything = [batch.numpy() for batch in train.batches(planes, SETTINGS)]
     later = [batch.numpy() for batch in train.batches(planes, SETTINGS, start=20)]
     assert len(everything) == 24 and everything[0].shape == (4, 32, 32, 1)
@@ -99,12 +100,10 @@ def test_an_epoch_shows_every_plane_once():
 
 
 def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
-    train.export(finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
+    export.export(finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
     codec = CAECodec(model=str(tmp_path / "mine.npz"))
-    planes = train.as_planes(pictures[:1])
-    codes = np.concatenate(
-        [codec.cae.encode_planes(train.as_planes(pictures[k : k + 1])) for k in range(len(pictures))]
-    )
+    planes = as_planes(pictures[:1])
+    codes = np.concatenate([codec.cae.encode_planes(as_planes(pictures[k : k + 1])) for k in range(len(pictures))])
     rotated = (codes.reshape(-1, 32) - codec.mean) @ codec.basis
     covariance = np.cov(rotated.T)
     assert (np.diff(np.diag(covariance)) <= 1e-2).all(), "feature maps by descending variance"

@@ -18,6 +18,7 @@ import scipy.fft
 import tensorflow as tf
 from keras import layers
 
+from cae_compress import color
 from cae_compress.layers import UniformNoise
 
 FILTERS = (32, 32, 64, 64, 64, 32)
@@ -87,6 +88,12 @@ class CAE(keras.Model):
     def decode_planes(self, y_hat):
         """`g_s` compiled once for all sizes: y_hat (b, h, w, 32) -> planes x_hat (b, 8h, 8w, 1)."""
         return self.g_s(y_hat, training=False)
+
+
+def as_planes(pictures):
+    """uint8 RGB (n, h, w, 3) -> float32 planes (3n, h, w, 1) in [0, 1]: the Y, Cb and Cr of each picture."""
+    ycbcr = np.stack([color.rgb_to_ycbcr(rgb) for rgb in pictures])
+    return np.ascontiguousarray(ycbcr.transpose(0, 3, 1, 2))[..., None].reshape(-1, *ycbcr.shape[1:3], 1)
 
 
 def to_arrays(model):

@@ -112,7 +112,8 @@ def code_row(
     planes, maps = q.shape[2:]
     for j in range(1, q.shape[1] - 1):
         for plane in range(planes):
-            total = np.int64(0)
+            total, recent = np.int64(0), 0  # recent: more than 0 if one of the last MAPS_BEFORE maps was not zero
+            around = np.int64(activity[1, j - 1, plane]) + activity[0, j, plane]
             before = information(coder)
             for m in range(maps):
                 if m >= active[j - 1, plane]:
@@ -127,11 +128,12 @@ def code_row(
                 magnitude += (
                     np.int64(w[2]) * remainder[0, j - 1, plane, m] + np.int64(w[3]) * remainder[0, j + 1, plane, m]
                 )
-                for k in range(min(m, MAPS_BEFORE)):
-                    magnitude += np.int64(w[4 + k]) * remainder[1, j, plane, m - 1 - k]
+                if recent:
+                    for k in range(min(m, MAPS_BEFORE)):
+                        magnitude += np.int64(w[4 + k]) * remainder[1, j, plane, m - 1 - k]
                 for k in range(min(plane, 2)):
                     magnitude += np.int64(w[4 + MAPS_BEFORE + k]) * remainder[1, j, plane - 1 - k, m]
-                magnitude += np.int64(w[6 + MAPS_BEFORE]) * (activity[1, j - 1, plane] + activity[0, j, plane])
+                magnitude += np.int64(w[6 + MAPS_BEFORE]) * around
                 magnitude += (np.int64(w[7 + MAPS_BEFORE]) * averages[plane, m]) >> FRACTION_BITS
 
                 centre = (mean + 128) >> FRACTION_BITS
@@ -144,6 +146,7 @@ def code_row(
                 q[1, j, plane, m] = value + centre
                 remainder[1, j, plane, m] = abs(value)
                 total += abs(value)
+                recent = MAPS_BEFORE if value else max(recent - 1, 0)
             activity[1, j, plane] = total
             spent[plane] += information(coder) - before
 

@@ -18,13 +18,13 @@ import numpy as np
 from cae_compress import bitstream, blocks, color, pca, pictures, quantizer, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.contexts import ContextModel
-from cae_compress.latents import BLOCK_SIZE, FLAT, LatentCoder, Latents, basis_bits
+from cae_compress.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, LatentCoder, Latents, basis_bits
 
 ROTATIONS = ("fixed", "block")
 TILE_WIDTH = 64 * BLOCK_SIZE
 PLANES_AT_A_TIME = 12
 FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7
-COLOUR_MAX = 4095
+COLOUR_MAX = (1 << COLOUR_BITS) - 1
 RANGE_STEPS = 8  # steps an octave of a range that is sent
 LEVELS_MASK, ROTATION_SHIFT = 0xFFFFFF, 24  # the settings in a file's header: levels of the quantizer, rotation
 

@@ -28,7 +28,7 @@ def decode(args):
 
 def encode_file(source, target, args):
     """Compress one picture file."""
-    from cae_compress import codec
+    from cae_compress import codec, metrics
 
     image = pictures.read(source)
     max_bytes = args.target_bytes
@@ -36,7 +36,7 @@ def encode_file(source, target, args):
         max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
     data = codec.encode(image, args.quality) if max_bytes is None else codec.encode_to_size(image, max_bytes)
     write(target, data)
-    return f"{len(data)} bytes, {8 * len(data) / (image.shape[0] * image.shape[1]):.3f} bpp"
+    return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
 
 
 def decode_file(source, target, args):

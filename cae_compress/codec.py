@@ -1,7 +1,9 @@
 """The front door: a picture to the bytes of a .cae file and back, whatever the model.
 
-data = encode(image, quality=50)
-image = decode(data)
+    data = encode(image, quality=50)
+    image = decode(data)
+
+A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
 import functools
@@ -9,17 +11,17 @@ from pathlib import Path
 
 from cae_compress import bitstream, quantizer
 from cae_compress.bitstream import BitstreamError
-from cae_compress.cae import ROTATION_SHIFT, ROTATIONS, CAECodec
+from cae_compress.cae import CAECodec
 
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
 
 
-@functools.lru_cache(maxsize=4)
-def load_codec(rotation="fixed", model="cheng2018"):
-    """A `CAECodec`, loaded once in a process."""
-    return CAECodec(rotation, model)
+@functools.cache
+def load_codec():
+    """The `CAECodec` with the shipped weights, loaded once in a process; it decodes files of either rotation."""
+    return CAECodec()
 
 
 def bits_of_quality(quality):
@@ -105,10 +107,9 @@ def decode(data, max_pixels=bitstream.MAX_PIXELS):
 def codec_for(data, max_pixels=bitstream.MAX_PIXELS):
     """The codec that made a file; raises BitstreamError if it is not here."""
     header, _ = bitstream.read(data, max_pixels)
-    rotation = header.settings >> ROTATION_SHIFT
-    if header.model != "cheng2018" or rotation >= len(ROTATIONS):
+    if header.model != load_codec().model:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    return load_codec(ROTATIONS[rotation])
+    return load_codec()
 
 
 def save(path, image, quality=DEFAULT_QUALITY):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cae_compress import arithmetic, contexts, entropy
+from cae_compress import arithmetic, blocks, contexts, entropy
 from cae_compress.arithmetic import code_bit, code_raw_bits
 from cae_compress.bitstream import BitstreamError
 from cae_compress.compiled import compiled
@@ -98,7 +98,7 @@ class LatentCoder:
         self.basis_bits = basis_bits(levels)
         self.last_colours = np.zeros(PLANES, np.int32)
         # the last row of the tiles above: q, remainder and activity of `contexts.code_row`
-        columns = -(-width // BLOCK_SIZE) * CODE_SIZE
+        columns = blocks.padded_size(width, BLOCK_SIZE) // BLOCK_SIZE * CODE_SIZE
         self.above = [np.zeros((columns, PLANES, *maps), np.int32) for maps in ((MAPS,), (MAPS,), ())]
         self.data = np.frombuffer(data, np.uint8).copy() if self.decoding else np.zeros(1 << 16, np.uint8)
         self.coder = arithmetic.new_decoder(self.data) if self.decoding else arithmetic.new_encoder()

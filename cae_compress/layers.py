@@ -3,6 +3,7 @@
 from cae_compress import tensorflow_quietly  # noqa: F401, before keras
 
 import keras  # isort: skip
+import tensorflow as tf
 
 PACKAGE = "cae_compress"
 
@@ -52,3 +53,23 @@ class UniformNoise(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "amplitude": self.amplitude, "seed": self.seed}
+
+
+def interpolate(table, u):
+    """Rows of a table at fractional places, linear in between.
+
+    Args:
+        table: float tensor, shape (n, ...).
+        u: float tensor, shape (b,), in [0, n - 1].
+
+    Returns:
+        A tensor of shape (b, ...).
+    """
+    place = tf.clip_by_value(tf.cast(tf.floor(u), tf.int32), 0, table.shape[0] - 2)
+    fraction = tf.reshape(u - tf.cast(place, u.dtype), [-1] + [1] * (len(table.shape) - 1))
+    return (1 - fraction) * tf.gather(table, place) + fraction * tf.gather(table, place + 1)
+
+
+def round_straight_through(x):
+    """Rounds; the gradient passes as if it did not (Theis et al., ICLR 2017, section 2.2)."""
+    return x + tf.stop_gradient(tf.round(x) - x)

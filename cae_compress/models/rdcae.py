@@ -1,0 +1,143 @@
+"""The flagship: a convolutional autoencoder trained for rate and distortion, one network for every quality.
+
+    x ──> g_a ──> y ──> * gain(u) ──> round ──> q ──> * inverse gain(u) ──> y_hat ──> g_s ──> x_hat
+                                                └──> context network ──> mean, scale of each q ──> bits
+
+One vector of gains for each of eight lambdas sets the quantization steps. A quality is a place u between the lambdas,
+0 to 7; gains are interpolated, so quality is continuous.
+
+    loss = bits per pixel + lambda(u) * 255**2 * mean squared error
+
+While training, the rate is that of latents with uniform noise, and the distortion that of rounded latents, whose
+gradient passes straight through.
+
+Sources: Cheng et al., PCS 2018, section II-B (rate-distortion loss); Balle, Laparra, Simoncelli, ICLR 2017 (uniform
+noise for the rate); Theis et al., ICLR 2017 (straight-through rounding); Cui et al., CVPR 2021 (gain vectors for
+continuous rates).
+"""
+
+from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
+
+import keras  # isort: skip
+import numpy as np
+import tensorflow as tf
+
+from cae_compress.integer_context import NUM_LMBDAS
+from cae_compress.layers import interpolate, round_straight_through
+from cae_compress.models.context_network import ContextNetwork, logistic_bits
+from cae_compress.models.transforms import CHANNELS, PATCH, analysis, start_as, synthesis
+
+MIN_LMBDA = 0.0009
+LMBDAS = MIN_LMBDA * 2.0 ** np.arange(NUM_LMBDAS)
+START_STEP = 40.0  # quantization step before training at START_LMBDA, in grey levels of an orthonormal transform
+START_LMBDA = 0.013
+
+
+class RDCAE(keras.Model):
+    """The whole network: transforms `g_a` and `g_s`, gains, and the context network `context`.
+
+    Args:
+        dtype: Keras dtype policy of the convolutional branches, "mixed_bfloat16" to train faster where the processor
+            has it; everything else is float32.
+    """
+
+    def __init__(self, dtype=None, **options):
+        super().__init__(**options)
+        self.g_a, self.g_s = analysis(dtype), synthesis(dtype)
+        self.context = ContextNetwork()
+        self.context.build(None)
+        self.log_gain = self.add_weight(name="log_gain", shape=(NUM_LMBDAS, CHANNELS))
+        self.log_inverse_gain = self.add_weight(name="log_inverse_gain", shape=(NUM_LMBDAS, CHANNELS))
+        self.built = True  # all variables exist
+
+    def start(self, basis, pictures):
+        """Set everything so that the codec is a classical one.
+
+        Args:
+            basis: float32 (16, 16, 3, CHANNELS), orthonormal, from `transforms.pca_basis` or `dct_basis`.
+            pictures: uint8 (n, h, w, 3), from whose statistics the rate model starts.
+        """
+        start_as(self.g_a, self.g_s, basis)
+        log_gain = np.log(255 / START_STEP) + 0.5 * np.log(LMBDAS / START_LMBDA)
+        self.log_gain.assign(np.broadcast_to(log_gain[:, None], self.log_gain.shape))
+        self.log_inverse_gain.assign(-self.log_gain)
+        y = self.g_a(centred(pictures)).numpy().reshape(-1, CHANNELS)
+        self.context.start_at_statistics(y * np.exp(log_gain)[:, None, None])
+
+    def rate_distortion(self, x, u, training=False):
+        """Rate and distortion of pictures, the means by which the network is trained and chosen.
+
+        Args:
+            x: uint8 (b, h, w, 3), h and w multiples of 16.
+            u: float32 (b,), places between the lambdas, 0 to 7.
+            training: use noise in the rate; otherwise what is coded.
+
+        Returns:
+            (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
+        """
+        x = centred(x)
+        y = self.g_a(x) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
+        q = round_straight_through(y)
+        noisy = y + tf.random.uniform(tf.shape(y), -0.5, 0.5) if training else q
+        bits = logistic_bits(noisy, *self.context(q, u))
+        x_hat = self.g_s(q * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None])
+        num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
+        return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
+
+    def distortion_weights(self, u):
+        """What a squared error of one step in a latent of each channel costs, lambda * 255**2 * error, in bits.
+
+        Returns:
+            float32 (CHANNELS,): of the linear path alone, which carries most of the energy.
+        """
+        inverse_gain = np.exp(interpolate(self.log_inverse_gain, tf.constant([u], tf.float32))[0].numpy())
+        norms = np.square(self.g_s.get_layer("linear").kernel.numpy()).sum(axis=(0, 1, 3))
+        return lmbda_of(u) * 255**2 / 3 * norms * inverse_gain**2
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((), tf.float32)])
+    def encode_pictures(self, x, u):
+        """Pictures uint8 (b, h, w, 3) -> y in quantization steps, float32 (b, h/16, w/16, CHANNELS)."""
+        return self.g_a(centred(x)) * tf.exp(interpolate(self.log_gain, u[None]))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, CHANNELS), tf.int16), tf.TensorSpec((), tf.float32)])
+    def decode_pictures(self, q, u):
+        """Latents int16 (b, h, w, CHANNELS) -> pictures x_hat, uint8 (b, 16h, 16w, 3)."""
+        x_hat = self.g_s(tf.cast(q, tf.float32) * tf.exp(interpolate(self.log_inverse_gain, u[None])))
+        return tf.cast(tf.round(tf.clip_by_value((x_hat + 0.5) * 255, 0, 255)), tf.uint8)
+
+
+def centred(pictures):
+    """uint8 levels 0 to 255 -> float32, -0.5 to 0.5."""
+    return tf.cast(pictures, tf.float32) / 255 - 0.5
+
+
+def lmbda_of(u):
+    """The lambda at a place between the `LMBDAS`."""
+    return MIN_LMBDA * 2.0**u
+
+
+def to_arrays(model):
+    """The trained variables of the transforms and gains: dict from "analysis/0/kernel" and so on to arrays."""
+    return {name: variable.numpy() for name, variable in _variables(model)}
+
+
+def from_arrays(arrays):
+    """An `RDCAE` with the variables of `to_arrays`; its context network, which coding does not use, is untrained.
+
+    Raises:
+        ValueError: a name or a shape is not the model's.
+    """
+    model = RDCAE()
+    for name, variable in _variables(model):
+        if name not in arrays or arrays[name].shape != variable.shape:
+            raise ValueError(f"these are not weights of rdcae: {name} is missing or of another shape")
+        variable.assign(arrays[name])
+    return model
+
+
+def _variables(model):
+    named = []
+    for network in (model.g_a, model.g_s):
+        weighted = [layer for layer in network.layers if layer.weights]
+        named += [(f"{network.name}/{k}/{v.name}", v) for k, layer in enumerate(weighted) for v in layer.weights]
+    return [*named, ("log_gain", model.log_gain), ("log_inverse_gain", model.log_inverse_gain)]

@@ -1,0 +1,138 @@
+"""The flagship's transforms: pictures to latents and back, a linear path beside a convolutional branch.
+
+    g_a(x) = linear(x) + convolutions(x)        g_s(y_hat) = linear(y_hat) + convolutions(y_hat)
+
+The linear path cuts the picture into 16x16 patches and rotates each into `CHANNELS` coefficients. It starts as the PCA
+of training patches, or as a DCT, so that the codec is a good classical one before any training; the convolutional
+branches start at zero and learn what a linear transform of one patch cannot do.
+
+Sources: Cheng et al., PCS 2018, section II-C (PCA, here moved to the front); He et al., CVPR 2016 (residual blocks).
+"""
+
+from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
+
+import keras  # isort: skip
+import numpy as np
+import scipy.fft
+import tensorflow as tf
+from keras import layers
+
+from cae_compress.integer_context import CHANNELS
+
+PATCH = 16  # pixels of the picture to a latent, in each direction
+
+
+def conv(x, filters, size, stride=1, dtype=None, **options):
+    """A convolution with "same" padding."""
+    return layers.Conv2D(filters, size, strides=stride, padding="same", dtype=dtype, **options)(x)
+
+
+def relu(x, dtype=None):
+    """Leaky ReLU, slope 0.1 below zero."""
+    return layers.LeakyReLU(negative_slope=0.1, dtype=dtype)(x)
+
+
+def residual(x, dtype=None):
+    """x + 1x1, 3x3 at half the width, 1x1: starts as the identity."""
+    width = x.shape[-1]
+    h = relu(conv(x, width // 2, 1, dtype=dtype), dtype)
+    h = relu(conv(h, width // 2, 3, dtype=dtype), dtype)
+    return layers.Add(dtype=dtype)([x, conv(h, width, 1, dtype=dtype, kernel_initializer="zeros")])
+
+
+@keras.saving.register_keras_serializable(package="cae_compress")
+class SpaceToDepth(layers.Layer):
+    """(b, h, w, c) -> (b, h/n, w/n, n*n*c): each n x n becomes channels."""
+
+    def __init__(self, n=2, **options):
+        super().__init__(**options)
+        self.n = n
+
+    def call(self, x):
+        return tf.nn.space_to_depth(x, self.n)
+
+    def compute_output_shape(self, shape):
+        b, h, w, c = shape
+        return b, h and h // self.n, w and w // self.n, self.n**2 * c
+
+
+@keras.saving.register_keras_serializable(package="cae_compress")
+class DepthToSpace(SpaceToDepth):
+    """(b, h, w, n*n*c) -> (b, n*h, n*w, c), the inverse of `SpaceToDepth`."""
+
+    def call(self, x):
+        return tf.nn.depth_to_space(x, self.n)
+
+    def compute_output_shape(self, shape):
+        b, h, w, c = shape
+        return b, h and self.n * h, w and self.n * w, c // self.n**2
+
+
+def analysis(dtype=None):
+    """g_a: pictures x (b, h, w, 3), centred RGB, h and w multiples of 16 -> y (b, h/16, w/16, CHANNELS).
+
+    Args:
+        dtype: Keras dtype policy of the convolutional branch; the linear path is float32 in any case.
+    """
+    x = keras.Input((None, None, 3), name="x")
+    y = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, use_bias=False, dtype="float32", name="linear")(x)
+    h = relu(conv(SpaceToDepth(dtype=dtype)(x), 48, 3, dtype=dtype), dtype)  # 1/2
+    h = residual(conv(h, 96, 3, 2, dtype), dtype)  # 1/4
+    h = residual(residual(conv(h, 128, 3, 2, dtype), dtype), dtype)  # 1/8
+    h = residual(conv(h, 256, 3, 2, dtype), dtype)  # 1/16
+    h = conv(relu(h, dtype), CHANNELS, 1, dtype="float32", kernel_initializer="zeros", name="last")
+    return keras.Model(x, layers.Add(dtype="float32")([y, h]), name="analysis")
+
+
+def synthesis(dtype=None):
+    """g_s: y_hat (b, h, w, CHANNELS) -> pictures x_hat (b, 16h, 16w, 3), centred RGB; arguments of `analysis`."""
+    y_hat = keras.Input((None, None, CHANNELS), name="y_hat")
+    # patches that don't overlap: a matrix product does what a transposed convolution would, three times as fast
+    x = layers.Conv2D(3 * PATCH**2, 1, use_bias=False, dtype="float32", name="linear")(y_hat)
+    x = DepthToSpace(PATCH, dtype="float32")(x)
+    h = conv(y_hat, 192, 1, dtype=dtype)  # 1/16
+    for width, depth in ((192, 2), (128, 3), (96, 2)):
+        if h.shape[-1] != width:
+            h = DepthToSpace(dtype=dtype)(conv(h, 4 * width, 1, dtype=dtype))  # 1/8, then 1/4
+        for _ in range(depth):
+            h = residual(h, dtype)
+    h = DepthToSpace(dtype=dtype)(relu(conv(h, 4 * 32, 1, dtype=dtype), dtype))  # 1/2
+    h = relu(conv(h, 32, 3, dtype=dtype), dtype)
+    h = conv(h, 12, 3, dtype="float32", kernel_initializer="zeros", name="last")
+    return keras.Model(y_hat, layers.Add(dtype="float32")([x, DepthToSpace(dtype="float32")(h)]), name="synthesis")
+
+
+def start_as(g_a, g_s, kernel):
+    """Set the linear paths to an orthonormal basis, (16, 16, 3, CHANNELS), as from `dct_basis` or `pca_basis`."""
+    g_a.get_layer("linear").set_weights([kernel])
+    g_s.get_layer("linear").set_weights([kernel.reshape(1, 1, -1, CHANNELS).transpose(0, 1, 3, 2)])
+
+
+def dct_basis(patches):
+    """The functions of a DCT of three planes, strongest first: orthonormal basis (16, 16, 3, CHANNELS), float32.
+
+    The planes are the principal axes of the patches' colours (near to a luma and two chromas), and of the 3 * 256
+    functions those are kept that vary most.
+
+    Args:
+        patches: float array, shape (n, 16, 16, 3), centred RGB; n well above 768.
+    """
+    coefficients = scipy.fft.dctn(patches.astype(np.float64), axes=(1, 2), norm="ortho")
+    no_dc = coefficients.reshape(len(patches), -1, 3)[:, 1:].reshape(-1, 3)
+    _, colours = np.linalg.eigh(no_dc.T @ no_dc)  # columns: axes of colour differences
+    variances = np.square(coefficients @ colours).mean(axis=0)  # (16, 16, 3)
+    strongest = np.argsort(-variances, axis=None, kind="stable")[:CHANNELS]
+    vertical, horizontal, plane = np.unravel_index(strongest, variances.shape)
+    basis = scipy.fft.idct(np.eye(PATCH), axis=0, norm="ortho")  # basis[:, u] is the function of frequency u
+    return np.einsum("ik,jk,ck->ijck", basis[:, vertical], basis[:, horizontal], colours[:, plane]).astype(np.float32)
+
+
+def pca_basis(patches):
+    """The principal components of patches, strongest first: orthonormal basis (16, 16, 3, CHANNELS), float32.
+
+    Args:
+        patches: float array, shape (n, 16, 16, 3), centred RGB; n well above 768.
+    """
+    flat = patches.reshape(len(patches), -1)
+    _, vectors = np.linalg.eigh(flat.T.astype(np.float64) @ flat / len(flat))  # about mid-grey: the path has no bias
+    return vectors[:, ::-1][:, :CHANNELS].reshape(PATCH, PATCH, 3, CHANNELS).astype(np.float32)

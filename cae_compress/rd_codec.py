@@ -1,0 +1,206 @@
+"""The flagship's codec, stage by stage: a picture to a .cae file and back.
+
+    image ─> g_a  ─> * gain         ─> y     ─> quantize ─> q ─> integer context network, arithmetic coder ─┐
+                                                                                                     .cae bytes
+    image <─ g_s  <─ * inverse gain <─ y_hat <───────────── q <─ the same, integers only <──────────────────┘
+
+A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
+show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
+
+Sources: those of `models.rdcae`; Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (choosing quantized values by their rate).
+"""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from cae_compress import bitstream, pictures, weights
+from cae_compress.bitstream import BitstreamError
+from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
+from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, NUM_CONTEXTS, RDLatentCoder
+
+PATCH = 16  # pixels to a latent, in each direction
+TILE = 64  # latents
+MARGIN = 4  # latents of its surroundings that the networks see
+MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
+DISTORTION_WEIGHT = 3.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/rdoq.csv
+
+
+class RDCodec:
+    """Convolutional autoencoder with gains, rate-distortion optimised quantization, integer context network.
+
+    Args:
+        model: name of shipped weights, or the path of an .npz file written by `cae_compress.train`.
+
+    Raises:
+        FileNotFoundError: there are no such weights.
+    """
+
+    name = "cae_compress"
+    settings = (1, 15, 29, 43, 57, 71, 85, 100)  # qualities of a rate-distortion curve
+
+    def __init__(self, model="rdcae"):
+        self.model = Path(model).stem
+        arrays, self.weights_sha256 = weights.load(model)
+        self.context = IntegerContext(_take(arrays, "context"))
+        self.probabilities = arrays.pop("probabilities")
+        self._network_arrays = arrays
+
+    @functools.cached_property
+    def network(self):
+        """The network, a `models.rdcae.RDCAE`, loaded with TensorFlow when first needed: not to read latents."""
+        from cae_compress.models import rdcae
+
+        return rdcae.from_arrays(self._network_arrays)
+
+    def encode(self, image, quality=50):
+        """Code a picture.
+
+        Args:
+            image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
+            quality: number from 1 (smallest file) to 100 (best picture).
+
+        Returns:
+            bytes of a .cae file (`bitstream`); its settings hold the place of the quality between the lambdas.
+
+        Raises:
+            PictureError: `image` is not such an array.
+            ValueError: `quality` is out of range.
+        """
+        image, place = pictures.as_rgb(image), place_of_quality(quality)
+        height, width = image.shape[:2]
+        coder = RDLatentCoder(self.context, self.probabilities, place)
+        for tile in tiles(height, width):
+            coder.encode(self.analyse(image, tile, place), self.quantizer(place))
+        header = bitstream.Header(self.model, self.weights_id, width, height, place)
+        return bitstream.write(header, coder.finish())
+
+    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
+        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
+
+        Raises:
+            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
+        """
+        header, payload = bitstream.read(data, max_pixels)
+        q = self.decode_latents(header, payload)
+        image = np.empty((header.height, header.width, 3), np.uint8)
+        for tile in tiles(header.height, header.width):
+            pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
+            rgb = self.synthesise(q, tile, header.settings)
+            image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
+        return image
+
+    def decode_latents(self, header, payload):
+        """The quantized latents of a file, decoded in integers alone: int16 (h / 16, w / 16, CHANNELS).
+
+        Args:
+            header, payload: from `bitstream.read`.
+
+        Raises:
+            BitstreamError: the file is of another model, or not what an encoder writes.
+        """
+        return self._decode(header, payload)[0]
+
+    def sections(self, header, payload):
+        """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
+        _, coder = self._decode(header, payload)
+        sections = {"active channels": coder.side_bits / 8}
+        sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
+        return {**sections, "end of stream": len(payload) - sum(sections.values())}
+
+    def _decode(self, header, payload):
+        if (header.model, header.weights) != (self.model, self.weights_id):
+            raise BitstreamError(
+                f"the file was made by model {header.model} ({header.weights.hex()}),"
+                f" this is {self.model} ({self.weights_id.hex()})"
+            )
+        if header.settings > MAX_PLACE:
+            raise BitstreamError(f"impossible settings: {header.settings:#010x}")
+        q = np.empty((*grid(header.height, header.width), CHANNELS), np.int16)
+        coder = RDLatentCoder(self.context, self.probabilities, header.settings, payload)
+        for tile in tiles(header.height, header.width):
+            q[tile] = coder.decode(*q[tile].shape[:2])
+        return q, coder
+
+    def analyse(self, image, tile, place):
+        """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
+        rows, columns = (np.arange(PATCH * (s.start - MARGIN), PATCH * (s.stop + MARGIN)) for s in tile)
+        height, width = grid(*image.shape[:2])
+        # the margin ends with the picture; what is missing to whole patches repeats the last row and column
+        rows = np.clip(rows[(rows >= 0) & (rows < PATCH * height)], 0, image.shape[0] - 1)
+        columns = np.clip(columns[(columns >= 0) & (columns < PATCH * width)], 0, image.shape[1] - 1)
+        y = self.network.encode_pictures(image[rows[:, None], columns][None], np.float32(place / 2**PLACE_BITS))
+        top, left = (min(s.start, MARGIN) for s in tile)
+        return y.numpy()[0, top:, left:][: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
+
+    def synthesise(self, q, tile, place):
+        """The pixels of a tile from all latents q: uint8 RGB (16 * rows, 16 * columns, 3)."""
+        around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
+        x_hat = self.network.decode_pictures(q[around][None], np.float32(place / 2**PLACE_BITS))
+        top, left = (PATCH * min(s.start, MARGIN) for s in tile)
+        return x_hat.numpy()[0, top:, left:][: PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)]
+
+    def quantizer(self, place):
+        """Rate-distortion optimised rounding at a quality, as `RDLatentCoder.encode` wants it.
+
+        Each latent becomes the nearest whole number or the next one towards the predicted mean, whichever has the
+        smaller sum of rate and weighted squared error; the rate is that of a logistic distribution.
+        """
+        weight = DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)  # (CHANNELS,), bits
+
+        def quantize(y, mean, bucket, channels):
+            q, mean = np.rint(y), mean * 2.0**-OUTPUT_BITS
+            at = np.nonzero(q != np.rint(mean))
+            nearest, mean, y = q[at], mean[at], y[at]
+            scale = np.exp(MIN_LOG_SCALE + (bucket[at] + 0.5) / BUCKETS_PER_UNIT)
+            inner = nearest - np.sign(nearest - mean)
+            cost = [
+                weight[channels][at[1]] * (y - value) ** 2 + logistic_bits(value - mean, scale) for value in (nearest, inner)
+            ]
+            q[at] = np.where(cost[1] < cost[0], inner, nearest)
+            return q
+
+        return quantize
+
+    @property
+    def weights_id(self):
+        """What a file's header says of the weights: the first four bytes of their SHA-256."""
+        return bytes.fromhex(self.weights_sha256)[:4]
+
+
+def place_of_quality(quality):
+    """Quality 1 to 100 -> place between the lambdas in 1/256, from 0 to 7 * 256.
+
+    Raises:
+        ValueError: the quality is out of range.
+    """
+    if isinstance(quality, bool) or not isinstance(quality, (int, float)) or not 1 <= quality <= 100:
+        raise ValueError(f"quality must be a number from 1 to 100, got {quality!r}")
+    return round(MAX_PLACE * (quality - 1) / 99)
+
+
+def grid(height, width):
+    """How many rows and columns of latents a picture of so many pixels has."""
+    return -(-height // PATCH), -(-width // PATCH)
+
+
+def tiles(height, width):
+    """Slices (rows, columns) of latents that cut a picture of so many pixels into tiles, row by row."""
+    rows, columns = grid(height, width)
+    return [
+        np.s_[top : min(top + TILE, rows), left : min(left + TILE, columns)]
+        for top in range(0, rows, TILE)
+        for left in range(0, columns, TILE)
+    ]
+
+
+def logistic_bits(distance, scale):
+    """Information, in bits, of a whole number at a distance from the mean of a logistic distribution."""
+    upper, lower = (1 / (1 + np.exp(-(offset - np.abs(distance)) / scale)) for offset in (0.5, -0.5))
+    return -np.log2(np.maximum(upper - lower, 1e-9))
+
+
+def _take(arrays, prefix):
+    """Move the arrays whose names begin with "prefix/" into a dict of their own."""
+    return {name.removeprefix(f"{prefix}/"): arrays.pop(name) for name in list(arrays) if name.startswith(f"{prefix}/")}

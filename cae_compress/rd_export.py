@@ -1,0 +1,45 @@
+"""Turns a trained flagship into weights that its codec loads: transforms, integer context network, probabilities."""
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from cae_compress import integer_context, rd_latents, weights
+from cae_compress.models.rdcae import to_arrays
+from cae_compress.rd_codec import MAX_PLACE, RDCodec, tiles
+
+PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
+ROUNDS = 2  # the first settles the probabilities, the second is averaged
+
+
+def export(model, photographs, path, record, log):
+    """Write the weights file of a trained network.
+
+    Args:
+        model: a `models.rdcae.RDCAE`.
+        photographs: list of uint8 arrays (h, w, 3), to whose latents the initial probabilities are fitted.
+        path: file to write, ending in .npz; the record and the log go beside it.
+        record: dict that JSON can hold.
+        log: path of the run's CSV log.
+    """
+    groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
+    context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
+    arrays = {**to_arrays(model), **context}
+    probabilities = np.full(rd_latents.NUM_CONTEXTS, rd_latents.ONE // 2, np.uint16)
+    weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
+    probabilities = fit_probabilities(RDCodec(str(path)), photographs)
+    weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
+
+
+def fit_probabilities(codec, photographs):
+    """Initial probabilities of all contexts: the mean over pictures of what they had learned after each."""
+    learned = np.repeat(codec.probabilities[:, None], 2, axis=1)
+    for _ in range(ROUNDS):
+        total = np.zeros(len(learned))
+        for image in tqdm(photographs, desc="initial probabilities", unit="picture", leave=False):
+            for place in PLACES:
+                coder = rd_latents.RDLatentCoder(codec.context, codec.probabilities, place)
+                coder.contexts = learned  # go on from the picture before
+                for tile in tiles(*image.shape[:2]):
+                    coder.encode(codec.analyse(image, tile, place), codec.quantizer(place))
+                total += learned.mean(axis=1)
+    return np.rint(total / (len(photographs) * len(PLACES))).astype(np.uint16)

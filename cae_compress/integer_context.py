@@ -173,7 +173,9 @@ def to_integers(groups):
         parts["out_bias"] = weights["out_bias"] * 2.0 ** (bits + ACTIVATION_BITS)
         shifts.append(bits + ACTIVATION_BITS - OUTPUT_BITS)
 
-        taps = {kind: _taps(weights[f"mean_{kind}"], places) for kind, places in (("corners", CORNERS), ("cross", CROSS))}
+        taps = {
+            kind: _taps(weights[f"mean_{kind}"], places) for kind, places in (("corners", CORNERS), ("cross", CROSS))
+        }
         bits = _bits_within(max(np.abs(t).sum(axis=(0, 1)).max() for t in taps.values()) * MAX_SIGNED)
         parts |= {f"{kind}_mean": t * 2.0**bits for kind, t in taps.items()}
         shifts.append(bits - OUTPUT_BITS)

@@ -18,7 +18,7 @@ import numpy as np
 from cae_compress import bitstream, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
-from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, NUM_CONTEXTS, RDLatentCoder
+from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, RDLatentCoder
 
 PATCH = 16  # pixels to a latent, in each direction
 TILE = 64  # latents
@@ -139,7 +139,9 @@ class RDCodec:
         around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
         x_hat = self.network.decode_pictures(q[around][None], np.float32(place / 2**PLACE_BITS))
         top, left = (PATCH * min(s.start, MARGIN) for s in tile)
-        return x_hat.numpy()[0, top:, left:][: PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)]
+        return x_hat.numpy()[0, top:, left:][
+            : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
+        ]
 
     def quantizer(self, place):
         """Rate-distortion optimised rounding at a quality, as `RDLatentCoder.encode` wants it.
@@ -156,7 +158,8 @@ class RDCodec:
             scale = np.exp(MIN_LOG_SCALE + (bucket[at] + 0.5) / BUCKETS_PER_UNIT)
             inner = nearest - np.sign(nearest - mean)
             cost = [
-                weight[channels][at[1]] * (y - value) ** 2 + logistic_bits(value - mean, scale) for value in (nearest, inner)
+                weight[channels][at[1]] * (y - value) ** 2 + logistic_bits(value - mean, scale)
+                for value in (nearest, inner)
             ]
             q[at] = np.where(cost[1] < cost[0], inner, nearest)
             return q

@@ -1,9 +1,12 @@
 """Turns a trained flagship into weights that its codec loads: transforms, integer context network, probabilities."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 from tqdm.auto import tqdm
 
-from cae_compress import integer_context, rd_latents, weights
+from cae_compress import arithmetic, integer_context, rd_latents, weights
 from cae_compress.models.rdcae import to_arrays
 from cae_compress.rd_codec import MAX_PLACE, RDCodec, tiles
 
@@ -11,20 +14,20 @@ PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial p
 ROUNDS = 2  # the first settles the probabilities, the second is averaged
 
 
-def export(model, photographs, path, record, log):
+def export(model, folder, photographs, path):
     """Write the weights file of a trained network.
 
     Args:
         model: a `models.rdcae.RDCAE`.
+        folder: the run's folder, as `train.run` left it.
         photographs: list of uint8 arrays (h, w, 3), to whose latents the initial probabilities are fitted.
         path: file to write, ending in .npz; the record and the log go beside it.
-        record: dict that JSON can hold.
-        log: path of the run's CSV log.
     """
+    record, log = json.loads((Path(folder) / "record.json").read_text()), Path(folder) / "log.csv"
     groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
     context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
     arrays = {**to_arrays(model), **context}
-    probabilities = np.full(rd_latents.NUM_CONTEXTS, rd_latents.ONE // 2, np.uint16)
+    probabilities = np.full(rd_latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)
     weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
     probabilities = fit_probabilities(RDCodec(str(path)), photographs)
     weights.save(path, {**arrays, "probabilities": probabilities}, record, log)

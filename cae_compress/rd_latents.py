@@ -10,10 +10,10 @@ The same functions run in both directions, so encoder and decoder cannot disagre
 import numpy as np
 
 from cae_compress import arithmetic
-from cae_compress.arithmetic import ONE, code_bit
+from cae_compress.arithmetic import code_bit
 from cae_compress.compiled import compiled
 from cae_compress.contexts import SLOTS, code_remainder
-from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE, OUTPUT_BITS, PHASES
+from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE, OUTPUT_BITS
 
 MAX_LATENT = 2047
 BUCKETS, BUCKETS_PER_UNIT = 64, 6  # a sixth of a natural logarithm each
@@ -62,7 +62,9 @@ class RDLatentCoder:
 
     def decode(self, height, width):
         """The next tile: int32 (height, width, CHANNELS)."""
-        return self._code(height, width, np.zeros(CHANNELS, bool), lambda at, a, b, mean, _: np.zeros(mean.shape, np.int32))
+        return self._code(
+            height, width, np.zeros(CHANNELS, bool), lambda at, a, b, mean, _: np.zeros(mean.shape, np.int32)
+        )
 
     def _code(self, height, width, active, choose):
         self._reserve(CHANNELS)
@@ -79,7 +81,15 @@ class RDLatentCoder:
             self._reserve(values.size)
             before = arithmetic.information(self.coder)
             code_values(
-                self.coder, self.data, self.contexts, values, mean, bucket, active[a:b], k * BUCKETS * SLOTS, self.decoding
+                self.coder,
+                self.data,
+                self.contexts,
+                values,
+                mean,
+                bucket,
+                active[a:b],
+                k * BUCKETS * SLOTS,
+                self.decoding,
             )
             self.group_bits[k] += arithmetic.information(self.coder) - before
             latents[at][..., a:b] = values.reshape(latents[at][..., a:b].shape)

@@ -103,95 +103,130 @@ def validate(model, pictures, metric=psnr, batch_size=8):
     return float(np.mean(values))
 
 
-def configure(settings):
-    """Seed everything and choose the precision; returns True where mixed precision is on."""
-    keras.utils.set_random_seed(settings.seed)
-    mixed = settings.mixed_precision
-    if mixed is None:
-        mixed = bool(tf.config.list_physical_devices("GPU"))
-    keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
-    return mixed
-
-
-def build(settings, mixed):
-    """The model and its optimizer, both with all their variables created."""
-    model = CAE(settings.noise_amplitude, seed=settings.seed)
-    if settings.start == "dct":
-        start_as_dct(model)
-    warmup = min(MAX_WARMUP_STEPS, settings.steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, settings.steps - warmup, 0.01, warmup_target=settings.learning_rate, warmup_steps=warmup
-    )
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
-    if mixed:
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
-    return model, optimizer
-
-
-def train(pictures, validation, folder, settings=Settings(), progress=True):
-    """Train a `CAE` for reconstruction, resuming from `folder` if it holds a checkpoint.
+class Reconstruction:
+    """What `run` needs to know to train a `CAE` for reconstruction alone: model, loss, data.
 
     Args:
         pictures: uint8 array, shape (n, h, w, 3), training pictures.
         validation: uint8 array, shape (m, h, w, 3), pictures that choose the best weights.
-        folder: path of the run.
         settings: a `Settings`.
+    """
+
+    name = "cheng2018"
+    columns = ("train_mse", "validation_psnr_db")
+
+    def __init__(self, pictures, validation, settings=Settings()):
+        self.pictures, self.validation, self.settings = pictures, validation, settings
+        keras.utils.set_random_seed(settings.seed)
+        mixed = settings.mixed_precision
+        if mixed is None:
+            mixed = bool(tf.config.list_physical_devices("GPU"))
+        keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
+        self.model = CAE(settings.noise_amplitude, seed=settings.seed)
+        if settings.start == "dct":
+            start_as_dct(self.model)
+        warmup = min(MAX_WARMUP_STEPS, settings.steps // 10)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, settings.steps - warmup, 0.01, warmup_target=settings.learning_rate, warmup_steps=warmup
+        )
+        self.optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
+        if mixed:
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+        self.optimizer.build(self.model.trainable_variables)
+        # Keras does not hand the state of a seed generator to TensorFlow's checkpoints by itself
+        noise = self.model.noise.seed_generator.state
+        self.tracked = {"model": self.model, "optimizer": self.optimizer, "noise": noise}
+
+    @property
+    def learning_rate(self):
+        return float(self.optimizer.learning_rate)
+
+    def batches(self, start):
+        """Batches from a step on."""
+        return batches(as_planes(self.pictures), self.settings, start)
+
+    @tf.function
+    def step(self, x):
+        """One gradient step; returns the loss."""
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            x_hat = self.model(x, training=True)
+            mse = tf.reduce_mean(tf.square(tf.cast(x_hat, tf.float32) - x))
+            loss = self.optimizer.scale_loss(mse)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return mse
+
+    def validate(self):
+        """(score to maximise, columns of the log after the first)."""
+        psnr_db = validate(self.model, self.validation[: self.settings.validation_pictures])
+        return psnr_db, (psnr_db,)
+
+    def save(self, path):
+        """Write the weights."""
+        self.model.save_weights(path)
+
+    def results(self):
+        """What the record says of the best weights, which the model holds."""
+        return {
+            "validation_pictures": len(self.validation),
+            "validation_psnr_db": validate(self.model, self.validation),
+            "validation_ssim": validate(self.model, self.validation, ssim),
+        }
+
+
+def train(pictures, validation, folder, settings=Settings(), progress=True):
+    """Train a `CAE` for reconstruction; arguments of `Reconstruction` and `run`."""
+    return run(Reconstruction(pictures, validation, settings), folder, progress)
+
+
+def run(task, folder, progress=True):
+    """Train, resuming from `folder` if it holds a checkpoint. The same for every model.
+
+    Args:
+        task: what is trained, such as `Reconstruction`.
+        folder: path of the run.
         progress: show a progress bar.
 
     Returns:
-        The training record, a dict, also written to `folder/record.json`.
+        The training record, a dict, also written to `folder/record.json`; the task's model holds the best weights.
 
     Raises:
         ValueError: `folder` holds a run with other settings.
     """
-    folder = Path(folder)
+    folder, settings = Path(folder), task.settings
     folder.mkdir(parents=True, exist_ok=True)
     check_settings(folder / "settings.json", settings)
-    model, optimizer = build(settings, configure(settings))
-    seconds, best_db = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
-    # Keras does not hand the state of a seed generator to TensorFlow's checkpoints by itself
-    noise = model.noise.seed_generator.state
-    checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer, noise=noise, seconds=seconds, best_db=best_db)
+    seconds, best = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
+    checkpoint = tf.train.Checkpoint(**task.tracked, seconds=seconds, best=best)
     manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
     checkpoint.restore(manager.latest_checkpoint)
-    start = int(optimizer.iterations.numpy())
+    start = int(task.optimizer.iterations.numpy())
 
-    @tf.function
-    def step(x):
-        with tf.GradientTape() as tape:
-            x_hat = model(x, training=True)
-            mse = tf.reduce_mean(tf.square(tf.cast(x_hat, tf.float32) - x))
-            loss = optimizer.scale_loss(mse)
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
-        return mse
-
-    log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", "train_mse", "validation_psnr_db"), start)
+    log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", *task.columns), start)
     board = tf.summary.create_file_writer(str(folder / "tensorboard"))
     bar = tqdm(total=settings.steps, initial=start, disable=not progress, unit="step", mininterval=2)
     losses, mark = [], time.monotonic()
-    for k, x in enumerate(batches(as_planes(pictures), settings, start), start + 1):
-        losses.append(step(x))
+    for k, batch in enumerate(task.batches(start), start + 1):
+        losses.append(task.step(batch))
         bar.update()
         if k % settings.validate_every and k < settings.steps:
             continue
-        train_mse, losses = float(np.mean(losses)), []
-        psnr_db = validate(model, validation[: settings.validation_pictures])
+        train_loss, losses = float(np.mean(losses)), []
+        score, measured = task.validate()
         seconds.assign_add(time.monotonic() - mark)
         mark = time.monotonic()
-        if psnr_db > best_db.numpy():
-            best_db.assign(psnr_db)
-            save_atomically(model, folder / "best.weights.h5")
-        row = (k, round(float(seconds), 1), float(optimizer.learning_rate), train_mse, psnr_db)
-        log.append(row)
+        if score > best.numpy():
+            best.assign(score)
+            save_atomically(task, folder / "best.weights.h5")
+        log.append((k, round(float(seconds), 1), task.learning_rate, train_loss, *measured))
         with board.as_default(step=k):
-            tf.summary.scalar("train_mse", train_mse)
-            tf.summary.scalar("validation_psnr_db", psnr_db)
+            for name, value in zip(task.columns, (train_loss, *measured)):
+                tf.summary.scalar(name, value)
         manager.save(checkpoint_number=k)
-        bar.set_postfix(mse=f"{train_mse:.2e}", psnr=f"{psnr_db:.2f} dB")
+        bar.set_postfix({name: f"{value:.4g}" for name, value in zip(task.columns, (train_loss, *measured))})
     bar.close()
     board.close()
-    return write_record(folder, model, settings, validation, float(seconds))
+    return write_record(task, folder, float(seconds))
 
 
 def check_settings(path, settings):
@@ -219,24 +254,22 @@ class CsvLog:
             csv.writer(file).writerow(row)
 
 
-def save_atomically(model, path):
+def save_atomically(task, path):
     """Write weights so that a kill at any moment leaves either the old file or the new one."""
     partial = path.with_name("partial.weights.h5")
-    model.save_weights(partial)
+    task.save(partial)
     partial.replace(path)
 
 
-def write_record(folder, model, settings, validation, seconds):
-    """Measure the best weights on all validation pictures and write how they came to be."""
-    model.load_weights(folder / "best.weights.h5")
+def write_record(task, folder, seconds):
+    """Measure the best weights and write how they came to be."""
+    task.model.load_weights(folder / "best.weights.h5")
     record = {
-        "model": "cheng2018",
-        "settings": asdict(settings),
+        "model": task.name,
+        "settings": asdict(task.settings),
         "training_seconds": round(seconds),
-        "validation_pictures": len(validation),
-        "validation_psnr_db": validate(model, validation),
-        "validation_ssim": validate(model, validation, ssim),
-        "parameters": model.count_params(),
+        **task.results(),
+        "parameters": task.model.count_params(),
         "versions": versions(),
     }
     (folder / "record.json").write_text(json.dumps(record, indent=1))

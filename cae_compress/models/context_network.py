@@ -45,7 +45,7 @@ class ContextNetwork(keras.layers.Layer):
             lower, own, n = num_features(0, a), num_features(a, b), b - a
             signed = min(b, SIGNED)
 
-            def weight(name, *shape, initializer=start):
+            def weight(name, *shape, initializer=start, a=a):
                 return self.add_weight(name=f"{name}{a}", shape=shape, initializer=initializer)
 
             group = {
@@ -77,7 +77,9 @@ class ContextNetwork(keras.layers.Layer):
             out = h @ group["out"] + interpolate(group["out_bias"], u)[:, None, None]
             signed = q[..., : min(b, SIGNED)]
             mean = out[..., : b - a]
-            mean += is_b * same(signed, group["mean_corners"] * CORNERS) + is_c * same(signed, group["mean_cross"] * CROSS)
+            mean += is_b * same(signed, group["mean_corners"] * CORNERS) + is_c * same(
+                signed, group["mean_cross"] * CROSS
+            )
             means.append(mean)
             log_scales.append(out[..., b - a :])
         log_scale = tf.clip_by_value(tf.concat(log_scales, -1), MIN_LOG_SCALE, MAX_LOG_SCALE)

@@ -25,7 +25,7 @@ import tensorflow as tf
 from cae_compress.integer_context import NUM_LMBDAS
 from cae_compress.layers import interpolate, round_straight_through
 from cae_compress.models.context_network import ContextNetwork, logistic_bits
-from cae_compress.models.transforms import CHANNELS, PATCH, analysis, start_as, synthesis
+from cae_compress.models.transforms import CHANNELS, analysis, start_as, synthesis
 
 MIN_LMBDA = 0.0009
 LMBDAS = MIN_LMBDA * 2.0 ** np.arange(NUM_LMBDAS)

@@ -15,6 +15,7 @@ _HOME = {
     "load": "codec",
     "BitstreamError": "bitstream",
     "CAECodec": "cae",
+    "RDCodec": "rd_codec",
     "read": "pictures",
     "PictureError": "pictures",
     "psnr": "metrics",

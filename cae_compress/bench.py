@@ -7,8 +7,7 @@ import time
 import numpy as np
 
 from cae_compress import arithmetic, bitstream, datasets
-from cae_compress.cae import LEVELS_MASK
-from cae_compress.codec import load_codec
+from cae_compress.cae import LEVELS_MASK, CAECodec
 from cae_compress.contexts import ContextModel
 from cae_compress.latents import BLOCK_SIZE, NUM_CONTEXTS, LatentCoder, Latents
 from cae_compress.metrics import bits_per_pixel
@@ -79,7 +78,7 @@ def constriction():
 
 def contexts_and_coder():
     """Latents of photographs at about half a bit a pixel, with binarization and contexts, scaled to 768x512."""
-    codec, photographs = load_codec(), datasets.bundled()
+    codec, photographs = CAECodec(), datasets.bundled()
     for name in ("rocket", "flower"):
         image = photographs[name]
         header, payload = bitstream.read(codec.encode(image, HALF_BIT))

@@ -125,6 +125,11 @@ class CAECodec:
         sections |= {f"latents of {name}": bits / 8 for name, bits in zip(color.PLANES, coder.plane_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
 
+    def estimate_bpp(self, header, payload):
+        """Entropy estimates of a file in bits a pixel, without and with side information (`entropy.estimate_bpp`)."""
+        latents = Latents.concatenate(self.decode_latents(header, payload))
+        return latents.estimate_bpp(header.width * header.height)
+
     def _decoder(self, header, payload):
         """A `LatentCoder` that reads a payload, and whether each block has a basis of its own."""
         if (header.model, header.weights) != (self.model, self.weights_id):

@@ -9,30 +9,22 @@ A codec is loaded when it is first needed and kept for the rest of the process.
 import functools
 from pathlib import Path
 
-from cae_compress import bitstream, quantizer
+from cae_compress import bitstream
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cae import CAECodec
+from cae_compress.rd_codec import RDCodec
 
+MODELS = {"rdcae": RDCodec, "cheng2018": CAECodec}  # what may have made a file
+DEFAULT_MODEL = "rdcae"
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
 
 
 @functools.cache
-def load_codec():
-    """The `CAECodec` with the shipped weights, loaded once in a process; it decodes files of either rotation."""
-    return CAECodec()
-
-
-def bits_of_quality(quality):
-    """Quality 1 to 100 -> B of the quantizer, from 3 (about 0.1 bits a pixel) to 9 (near the network's ceiling).
-
-    Raises:
-        ValueError: the quality is out of range.
-    """
-    if isinstance(quality, bool) or not isinstance(quality, (int, float)) or not 1 <= quality <= 100:
-        raise ValueError(f"quality must be a number from 1 to 100, got {quality!r}")
-    return 3 + 6 * (quality - 1) / 99
+def load_codec(model=DEFAULT_MODEL):
+    """The codec of a model with its shipped weights, loaded once in a process."""
+    return MODELS[model]()
 
 
 def encode(image, quality=DEFAULT_QUALITY):
@@ -49,13 +41,13 @@ def encode(image, quality=DEFAULT_QUALITY):
         PictureError: `image` is not such an array.
         ValueError: `quality` is out of range.
     """
-    return load_codec().encode(image, bits_of_quality(quality))
+    return load_codec().encode(image, quality)
 
 
 def encode_to_size(image, max_bytes):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
-    The step of the quantizer is searched for: each probe codes the picture, ten or so are needed.
+    The quality is searched for: each probe codes the picture, ten or so are needed.
 
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
@@ -69,7 +61,7 @@ def encode_to_size(image, max_bytes):
         ValueError: not even the smallest file is small enough.
     """
     codec = load_codec()
-    low, high = float(quantizer.MIN_BITS), float(quantizer.MAX_BITS)
+    low, high = 1.0, 100.0
     best = codec.encode(image, low)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
@@ -79,12 +71,12 @@ def encode_to_size(image, max_bytes):
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
-        bits = (low + high) / 2
-        data = codec.encode(image, bits)
+        quality = (low + high) / 2
+        data = codec.encode(image, quality)
         if len(data) <= max_bytes:
-            low, best = bits, data
+            low, best = quality, data
         else:
-            high = bits
+            high = quality
     return best
 
 
@@ -107,9 +99,9 @@ def decode(data, max_pixels=bitstream.MAX_PIXELS):
 def codec_for(data, max_pixels=bitstream.MAX_PIXELS):
     """The codec that made a file; raises BitstreamError if it is not here."""
     header, _ = bitstream.read(data, max_pixels)
-    if header.model != load_codec().model:
+    if header.model not in MODELS:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    return load_codec()
+    return load_codec(header.model)
 
 
 def save(path, image, quality=DEFAULT_QUALITY):

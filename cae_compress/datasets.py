@@ -37,7 +37,8 @@ def load_pictures(name):
     """A test set by name.
 
     Args:
-        name: "kodak" (24 pictures, 768x512; downloaded if need be) or "bundled" (6 photographs, no network).
+        name: "kodak" (24 pictures, 768x512; downloaded if need be), "bundled" (6 photographs, no network) or
+            "synthetic" (3 pictures that are no photographs, drawn here).
 
     Returns:
         dict from picture name to uint8 RGB array (h, w, 3).
@@ -50,7 +51,9 @@ def load_pictures(name):
         return {path.stem: pictures.read(path) for path in sorted(kodak_folder().glob("kodim*.png"))}
     if name == "bundled":
         return bundled()
-    raise ValueError(f"no picture set named {name!r}; there are 'kodak' and 'bundled'")
+    if name == "synthetic":
+        return synthetic()
+    raise ValueError(f"no picture set named {name!r}; there are 'kodak', 'bundled' and 'synthetic'")
 
 
 def bundled():
@@ -61,6 +64,18 @@ def bundled():
     photographs = {name: getattr(skimage.data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
     photographs |= {name: sklearn.datasets.load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
     return {name: pictures.as_rgb(image) for name, image in photographs.items()}
+
+
+def synthetic():
+    """What a codec for photographs was not made for, by name, uint8 RGB (256, 384, 3): text, a gradient, noise."""
+    text = np.full((256, 384, 3), 255, np.uint8)
+    lines = Path(__file__).read_text().splitlines()[:17]
+    for k, line in enumerate(lines):
+        cv2.putText(text, line, (4, 14 + 15 * k), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (20, 20, 60), 1, cv2.LINE_AA)
+    rows, columns = np.mgrid[0:1:256j, 0:1:384j]
+    gradient = np.stack([255 * rows, 255 * columns, 255 * (1 - rows)], axis=-1).round().astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 256, (256, 384, 3), dtype=np.uint8)
+    return {"text": text, "gradient": gradient, "noise": noise}
 
 
 def find(name):

@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import PchipInterpolator
 from tqdm.auto import tqdm
 
 from cae_compress import baselines, bitstream, datasets, metrics, weights
 from cae_compress.cae import ROTATIONS, CAECodec
 from cae_compress.codec import decode, encode
-from cae_compress.latents import Latents
+from cae_compress.rd_codec import RDCodec
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
@@ -73,15 +74,14 @@ def evaluate_codec(codec, pictures, settings=None):
                 "codec": codec.name, "setting": setting,
                 "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
                 **quality(image, codec.decode(data)),
-                **(provenance(codec, data, image) if isinstance(codec, CAECodec) else {}),
+                **(provenance(codec, data) if isinstance(codec, (CAECodec, RDCodec)) else {}),
                 "versions": versions(),
             }  # fmt: skip
 
 
-def provenance(codec, data, image):
+def provenance(codec, data):
     """The columns that only a learned codec has: estimates beside the rate, and what made the weights."""
-    latents = Latents.concatenate(codec.decode_latents(*bitstream.read(data)))
-    estimate, with_side = latents.estimate_bpp(image.shape[0] * image.shape[1])
+    estimate, with_side = codec.estimate_bpp(*bitstream.read(data))
     return {
         "estimate_bpp": estimate,
         "estimate_with_side_bpp": with_side,
@@ -109,8 +109,8 @@ def evaluate(pictures, codecs, every=1, progress=True):
 
 
 def all_codecs():
-    """Everything that is compared: the CAE in both modes, and the baselines."""
-    return [*(CAECodec(rotation) for rotation in ROTATIONS), *baselines.BASELINES]
+    """Everything that is compared: the flagship, the CAE in both modes, and the baselines."""
+    return [RDCodec(), *(CAECodec(rotation) for rotation in ROTATIONS), *baselines.BASELINES]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):
@@ -201,6 +201,34 @@ def bd_rates(table, reference="JPEG 2000"):
     )
 
 
+def sizes_at_equal_psnr(table, reference=RDCodec.name):
+    """How large every codec's file is at the PSNR of the reference, picture by picture.
+
+    The reference's files are real ones, at the middle of its settings; sizes of the others are interpolated (PCHIP on
+    the logarithm of the size) between their real files, and missing where those do not reach that PSNR.
+
+    Args:
+        table: DataFrame of `evaluate`.
+        reference: name of a codec in it.
+
+    Returns:
+        DataFrame: picture, psnr_db, then one column of bytes a codec.
+    """
+    rows = []
+    for picture, group in table.groupby("picture", sort=False):
+        curves = {codec: points.sort_values("psnr_db") for codec, points in group.groupby("codec", sort=False)}
+        ours = curves[reference].iloc[len(curves[reference]) // 2]
+        row = {"picture": picture, "psnr_db": ours["psnr_db"], reference: ours["num_bytes"]}
+        for codec, points in curves.items():
+            if codec == reference:
+                continue
+            points = points.drop_duplicates("psnr_db")
+            log_size = PchipInterpolator(points["psnr_db"], np.log(points["num_bytes"]), extrapolate=False)
+            row[codec] = np.round(np.exp(log_size(ours["psnr_db"])))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def summary(table):
     """Means over pictures of a table of `evaluate`, one row a codec and setting."""
     columns = ["num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp", "psnr_db", "ssim", "ms_ssim"]
@@ -209,7 +237,9 @@ def summary(table):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cae_compress.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--pictures", choices=("kodak", "bundled"), default="bundled", help="(default: %(default)s)")
+    parser.add_argument(
+        "--pictures", choices=("kodak", "bundled", "synthetic"), default="bundled", help="(default: %(default)s)"
+    )
     parser.add_argument("--out", default="build", help="folder for the tables (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="measure every second setting only")
     args = parser.parse_args(argv)
@@ -219,10 +249,13 @@ def main(argv=None):
 
     table = evaluate(pictures, codecs, every=2 if args.quick else 1)
     table.to_csv(folder / f"{args.pictures}.csv", index=False, float_format="%.6g")
+    sizes = sizes_at_equal_psnr(table)
+    sizes.to_csv(folder / f"{args.pictures}_sizes.csv", index=False, float_format="%.6g")
     seconds = measure_seconds(pictures, codecs)
     seconds.to_csv(folder / f"{args.pictures}_seconds.csv", index=False, float_format="%.4g")
     with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
         print(summary(table).to_string(index=False, na_rep=""))
+        print("\nBytes at equal PSNR:\n" + sizes.to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
         print("\nBD-rate against JPEG 2000, mean over pictures, %:\n" + bd_rates(table).mean().round(1).to_string())
         print("\n" + seconds.drop(columns="versions").to_string(index=False))
 

@@ -6,6 +6,7 @@ import numpy as np
 METRIC_NAMES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
 # colour and marker belong to a codec, so that it looks the same in every figure
 STYLES = {
+    "cae_compress": ("#000000", "*"),
     "JPEG 4:2:0": ("#8c564b", "s"),
     "JPEG 4:4:4": ("#c49c94", "s"),
     "JPEG 2000": ("#1f77b4", "o"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, pictures, weights
+from cae_compress import bitstream, entropy, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
 from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, RDLatentCoder
@@ -108,6 +108,12 @@ class RDCodec:
         sections = {"active channels": coder.side_bits / 8}
         sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
+
+    def estimate_bpp(self, header, payload):
+        """Zero-order entropy of each channel, in bits a pixel; twice, as there is no side information."""
+        q = self.decode_latents(header, payload)
+        estimate, _ = entropy.estimate_bpp(q.transpose(2, 0, 1)[None], header.width * header.height)
+        return estimate, estimate
 
     def _decode(self, header, payload):
         if (header.model, header.weights) != (self.model, self.weights_id):

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from cae_compress import integer_context, weights
+from cae_compress.integer_context import CHANNELS, GROUPS, LIMIT, OUTPUT_BITS, IntegerContext
+
+
+@pytest.fixture(scope="module")
+def float_network():
+    """A network with random weights, large enough to matter."""
+    from cae_compress.models.context_network import ContextNetwork
+
+    network, rng = ContextNetwork(), np.random.default_rng(1)
+    network.build(None)
+    for group in network.groups:
+        for name, variable in group.items():
+            spread = 0.05 if name.startswith(("own", "lower", "mean")) else 0.1
+            variable.assign(rng.normal(0, spread, variable.shape))
+    return network
+
+
+@pytest.fixture(scope="module")
+def arrays(float_network):
+    return integer_context.to_integers([{k: v.numpy() for k, v in group.items()} for group in float_network.groups])
+
+
+@pytest.fixture(scope="module")
+def latents():
+    rng = np.random.default_rng(2)
+    scale = np.geomspace(8, 0.2, CHANNELS)
+    return np.rint(rng.laplace(0, scale, (7, 10, CHANNELS))).astype(np.int32)
+
+
+def predictions(arrays, latents, place):
+    """Mean and log scale of every latent, with the latents given."""
+    mean, log_scale = np.zeros((2, *latents.shape))
+
+    def code_phase(k, at, m, s):
+        a, b = GROUPS[k], GROUPS[k + 1]
+        for target, values in ((mean, m), (log_scale, s)):
+            target[at][..., a:b] = values.reshape(target[at][..., a:b].shape)
+        return latents[at][..., a:b]
+
+    IntegerContext(arrays).code(*latents.shape[:2], place, code_phase)
+    return mean, log_scale
+
+
+def test_integers_agree_with_the_network_that_was_trained(float_network, arrays, latents):
+    import tensorflow as tf
+
+    for place in (0, 300, 1792):
+        wanted = float_network(tf.constant(latents[None], tf.float32), tf.constant([place / 256], tf.float32))
+        for got, want in zip(predictions(arrays, latents, place), wanted):
+            want = want.numpy()[0]
+            got = (
+                np.clip(got / 2**OUTPUT_BITS, -3.5, 7)
+                if want.max() <= 7 and want.min() >= -3.5
+                else got / 2**OUTPUT_BITS
+            )
+            assert want.std() > 0.1, "a network that predicts nothing would agree too easily"
+            assert np.abs(got - want).mean() < 0.05 * want.std() + 2**-OUTPUT_BITS
+
+
+def test_predictions_come_only_from_what_is_decoded_before(arrays, latents):
+    mean, log_scale = predictions(arrays, latents, 700)
+    changed = latents.copy()
+    changed[..., GROUPS[3] :] += 3  # higher groups
+    changed[:, 1::2, GROUPS[2] : GROUPS[3]] += 3  # in this group, what comes after pass A
+    changed[1::2, :, GROUPS[2] : GROUPS[3]] += 3
+    for before, after in zip((mean, log_scale), predictions(arrays, changed, 700)):
+        assert np.array_equal(before[..., : GROUPS[2]], after[..., : GROUPS[2]])
+        group = np.s_[..., GROUPS[2] : GROUPS[3]]
+        assert np.array_equal(before[group][::2, ::2], after[group][::2, ::2])
+        assert not np.array_equal(before[group], after[group])
+
+
+@pytest.mark.parametrize("which", ["random", "shipped"])
+def test_no_sum_can_leave_the_range_where_float32_is_exact(which, arrays):
+    if which == "shipped":
+        shipped, _ = weights.load("rdcae")
+        arrays = {k.removeprefix("context/"): v for k, v in shipped.items() if k.startswith("context/")}
+    largest = {"magnitude": integer_context.MAGNITUDES[-1], "signed": integer_context.MAX_SIGNED}
+    most = integer_context.MAX_ACTIVATION
+    for k in range(len(GROUPS) - 1):
+        group = {
+            name: np.abs(arrays[f"{k}/{name}"].astype(np.int64))
+            for name in integer_context.ARRAYS
+            if f"{k}/{name}" in arrays
+        }
+
+        def reach(kind, group=group):
+            return sum(
+                largest[name.split("_")[1]] * values.reshape(-1, integer_context.HIDDEN).sum(axis=0)
+                for name, values in group.items()
+                if name.startswith(kind) and not name.endswith("mean")
+            )
+
+        first = (
+            np.maximum(reach("corners"), reach("cross")) + (reach("lower") if k else 0) + group["quality"].max(axis=0)
+        )
+        assert first.max() < LIMIT
+        assert (most * group["middle"].sum(axis=0) + group["middle_bias"]).max() < LIMIT
+        assert (2 * most * group["out"].sum(axis=0) + group["out_bias"].max(axis=0)).max() < LIMIT
+        assert max(group[f"{kind}_mean"].sum(axis=(0, 1)).max() for kind in ("corners", "cross")) * 255 < LIMIT
+
+
+def test_the_order_of_summation_does_not_matter(arrays, latents, monkeypatch):
+    usual = predictions(arrays, latents, 700)
+
+    def backwards(features, matrix):
+        features = features.reshape(-1, features.shape[-1])[:, ::-1]
+        total = np.zeros((len(features), matrix.shape[1]), np.float32)
+        for k in range(features.shape[1]):
+            total += features[:, k : k + 1] * matrix[::-1][k]
+        return total
+
+    monkeypatch.setattr(integer_context, "_product", backwards)
+    for a, b in zip(usual, predictions(arrays, latents, 700)):
+        assert np.array_equal(a, b)
+
+
+def test_single_rows_and_columns_are_predicted_too(arrays, latents):
+    for part in (latents[:1, :1], latents[:1], latents[:, :1]):
+        mean, _ = predictions(arrays, part, 0)
+        assert mean.shape == part.shape

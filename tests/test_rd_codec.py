@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from cae_compress import BitstreamError, PictureError, RDCodec, bitstream, metrics, rd_codec
+from cae_compress.integer_context import GROUPS
+from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, RDLatentCoder
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return RDCodec()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (17, 16), (16, 33), (200, 7)])
+def test_pictures_of_any_size_come_back(codec, photographs, size):
+    picture = photographs["coffee"][: size[0], : size[1]]
+    decoded = codec.decode(codec.encode(picture, 80))
+    assert decoded.shape == picture.shape and decoded.dtype == np.uint8
+    assert metrics.psnr(picture, decoded) > 28
+
+
+def test_decoded_latents_are_those_that_were_encoded(codec, photograph):
+    for quality in (1, 33.3, 100):
+        place = rd_codec.place_of_quality(quality)
+        coder = RDLatentCoder(codec.context, codec.probabilities, place)
+        tile = rd_codec.tiles(*photograph.shape[:2])[0]
+        q = coder.encode(codec.analyse(photograph, tile, place), codec.quantizer(place))
+        assert q.any()
+        assert np.array_equal(codec.decode_latents(*bitstream.read(codec.encode(photograph, quality))), q)
+
+
+def test_files_are_smaller_than_the_models_own_bits(codec, photographs):
+    """Contexts that start trained and adapt know more than the logistic distribution that selects them."""
+    picture = photographs["coffee"]
+    for quality in (30, 50, 80):
+        place, bits = rd_codec.place_of_quality(quality), 0.0
+        q = codec.decode_latents(*bitstream.read(codec.encode(picture, quality)))
+
+        def code_phase(k, at, mean, log_scale, q=q):
+            nonlocal bits
+            values = q[at][..., GROUPS[k] : GROUPS[k + 1]]
+            scale = np.exp(np.clip(log_scale / 64, MIN_LOG_SCALE, 7))
+            bits += rd_codec.logistic_bits(values.reshape(mean.shape) - mean / 64, scale).sum()
+            return values
+
+        codec.context.code(*q.shape[:2], place, code_phase)
+        assert 8 * len(codec.encode(picture, quality)) < bits
+    assert BUCKETS_PER_UNIT == 6
+
+
+def test_higher_quality_is_a_larger_file_and_a_better_picture(codec, photograph):
+    files = [codec.encode(photograph, quality) for quality in (1, 20, 40, 60, 80, 100)]
+    quality = [metrics.psnr(photograph, codec.decode(data)) for data in files]
+    assert files == sorted(files, key=len) and quality == sorted(quality)
+
+
+def test_rate_distortion_optimised_rounding_is_worth_its_bits(codec, photographs, monkeypatch):
+    pictures = [photographs["coffee"], photographs["chelsea"]]
+
+    def rates():
+        curves = []
+        for picture in pictures:
+            files = [codec.encode(picture, quality) for quality in (20, 40, 60, 80)]
+            psnr = [metrics.psnr(picture, codec.decode(data)) for data in files]
+            curves.append(([8 * len(data) / picture[..., 0].size for data in files], psnr))
+        return curves
+
+    chosen = rates()
+    monkeypatch.setattr(rd_codec, "DISTORTION_WEIGHT", 1e9)  # nearest whole numbers
+    rounded = rates()
+    assert np.mean([metrics.bd_rate(*a, *b) for a, b in zip(chosen, rounded)]) < 0
+
+
+def test_tiles_meet_without_a_seam(codec, photographs, monkeypatch):
+    picture = photographs["china"]
+    whole = codec.decode(codec.encode(picture, 60))
+    monkeypatch.setattr(rd_codec, "TILE", 16)
+    tiled = codec.decode(codec.encode(picture, 60))
+    assert metrics.psnr(whole, tiled) > 45
+    seam = np.abs(whole.astype(int) - tiled)[:, 255:257].mean()
+    assert seam < 1
+
+
+def test_a_large_picture_is_coded_in_tiles(codec):
+    picture = np.zeros((1100, 40, 3), np.uint8)
+    picture[::50] = 200
+    assert len(rd_codec.tiles(1100, 40)) == 2
+    assert codec.decode(codec.encode(picture, 30)).shape == picture.shape
+
+
+def test_grey_pictures_and_constant_ones_are_small(codec, photograph):
+    flat = np.full((512, 768, 3), (10, 200, 77), np.uint8)
+    data = codec.encode(flat, 50)
+    assert len(data) < 1000  # a quarter of the lowest frequencies has no neighbours to be predicted from
+    assert np.abs(codec.decode(data).astype(int) - flat).max() <= 8
+    grey = codec.encode(photograph[..., 0], 50)
+    assert codec.decode(grey).shape == photograph.shape
+
+
+def test_sections_add_up_to_the_payload(codec, photograph):
+    header, payload = bitstream.read(codec.encode(photograph, 50))
+    sections = codec.sections(header, payload)
+    assert sum(sections.values()) == pytest.approx(len(payload))
+    assert sections["latents, group 1"] > 0 and abs(sections["end of stream"]) < 8
+
+
+def test_wrong_weights_and_impossible_settings_are_refused(codec, photograph):
+    header, payload = bitstream.read(codec.encode(photograph, 50))
+    for changed in ({"weights": b"1234"}, {"settings": rd_codec.MAX_PLACE + 1}):
+        data = bitstream.write(bitstream.Header(**{**vars(header), **changed}), payload)
+        with pytest.raises(BitstreamError):
+            codec.decode(data)
+
+
+def test_wrong_input_is_refused(codec):
+    with pytest.raises(PictureError):
+        codec.encode(np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match="1 to 100"):
+        codec.encode(np.zeros((4, 4, 3), np.uint8), 0)
+    with pytest.raises(FileNotFoundError):
+        RDCodec("nothing")

@@ -1,0 +1,64 @@
+import csv
+
+import numpy as np
+import pytest
+
+from cae_compress import rd_export, rd_train, train
+from cae_compress.models import transforms
+from cae_compress.rd_codec import RDCodec
+
+SETTINGS = rd_train.Settings(
+    steps=8, decay_steps=4, batch_size=2, crop=64, final_batch_size=1, final_crop=96, validate_every=4, dtype=None
+)
+
+
+@pytest.fixture(scope="module")
+def finished(photographs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    task = rd_train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+    record = train.run(task, folder, progress=False)
+    return folder, record, task
+
+
+def test_a_run_leaves_a_record_and_a_log(finished):
+    folder, record, _ = finished
+    with open(folder / "log.csv", newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["4", "8"]
+    assert record["model"] == "rdcae" and np.isfinite(record["validation_loss"])
+
+
+def test_it_begins_as_a_codec_that_works(finished):
+    assert 28 < finished[1]["validation_psnr_db"] < 45 and finished[1]["validation_bpp"] < 3
+
+
+def test_a_finished_run_resumes_to_the_same_weights(finished, photographs):
+    folder, record, task = finished
+    again = rd_train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+    assert train.run(again, folder, progress=False)["validation_loss"] == pytest.approx(record["validation_loss"])
+    for a, b in zip(task.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_an_exported_run_is_a_codec(finished, photographs, tmp_path):
+    rd_export.export(finished[2].model, finished[0], [photographs["coffee"][:100, :130]], tmp_path / "mine.npz")
+    codec = RDCodec(str(tmp_path / "mine.npz"))
+    picture = photographs["rocket"][:90, :100]
+    assert codec.decode(codec.encode(picture, 50)).shape == picture.shape
+
+
+def test_batches_are_a_function_of_seed_and_step(finished):
+    task = finished[2]
+    (x, u), (again, _), (other, _) = task.batch(3), task.batch(3), task.batch(2)
+    assert x.shape == (2, 64, 64, 3) and task.batch(4)[0].shape == (1, 96, 96, 3)
+    assert np.array_equal(x, again) and not np.array_equal(x, other)
+    assert ((0 <= u) & (u <= 7)).all() and u.min() < 3.5 < u.max()
+
+
+@pytest.mark.parametrize("basis", [transforms.dct_basis, transforms.pca_basis])
+def test_starts_are_orthonormal_bases_strongest_first(basis, photographs):
+    crops = np.stack([image[k : k + 192, k : k + 192] for image in photographs.values() for k in range(0, 90, 10)])
+    patches = rd_train.patches(crops)
+    functions = basis(patches).reshape(-1, transforms.CHANNELS)
+    assert np.allclose(functions.T @ functions, np.eye(transforms.CHANNELS), atol=1e-4)
+    energy = np.square(patches.reshape(len(patches), -1) @ functions).mean(axis=0)
+    assert (np.diff(energy) <= 1e-3 * energy[:-1] + 1e-9).all()

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, ImageFile
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class PillowCodec:
     def encode(self, image, quality):
         """uint8 RGB (h, w, 3) -> the bytes of a whole file; `quality` as Pillow takes it."""
         file = io.BytesIO()
+        # Pillow writes an optimised JPEG in one block, and does not expect one as large as noise makes
+        ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * image.nbytes)
         Image.fromarray(image).save(file, self.format, quality=quality, **dict(self.options))
         return file.getvalue()
 

@@ -184,21 +184,19 @@ def bd_rates(table, reference="JPEG 2000"):
         reference: name of a codec in it.
 
     Returns:
-        DataFrame of percentages, one row a picture, one column a codec.
+        DataFrame of percentages, one row a picture, one column a codec; missing where two curves cannot be compared.
     """
     curves = {key: group for key, group in table.groupby(["picture", "codec"], sort=False)}
-    return pd.DataFrame(
-        {
-            codec: {
-                picture: metrics.bd_rate(
-                    *(curves[picture, c][column] for c in (codec, reference) for column in ("bpp", "psnr_db"))
-                )
-                for picture in table["picture"].unique()
-            }
-            for codec in table["codec"].unique()
-            if codec != reference
-        }
-    )
+
+    def rate(picture, codec):
+        both = (curves[picture, c][column] for c in (codec, reference) for column in ("bpp", "psnr_db"))
+        try:
+            return metrics.bd_rate(*both)
+        except ValueError:  # too few points, or no PSNR that both reach
+            return np.nan
+
+    codecs = [codec for codec in table["codec"].unique() if codec != reference]
+    return pd.DataFrame({c: {picture: rate(picture, c) for picture in table["picture"].unique()} for c in codecs})
 
 
 def sizes_at_equal_psnr(table, reference=RDCodec.name):
@@ -223,6 +221,9 @@ def sizes_at_equal_psnr(table, reference=RDCodec.name):
             if codec == reference:
                 continue
             points = points.drop_duplicates("psnr_db")
+            if len(points) < 2:
+                row[codec] = np.nan
+                continue
             log_size = PchipInterpolator(points["psnr_db"], np.log(points["num_bytes"]), extrapolate=False)
             row[codec] = np.round(np.exp(log_size(ours["psnr_db"])))
         rows.append(row)

@@ -220,4 +220,4 @@ def _weight_bits(parts, quality):
 def _bits_within(bound):
     """The most bits of fraction with which sums of magnitude `bound` stay well below the limit."""
     # a hundredth of room for the rounding of weights and biases
-    return int(min(MAX_WEIGHT_BITS, np.floor(np.log2(0.99 * LIMIT / np.max(bound)))))
+    return int(min(MAX_WEIGHT_BITS, np.floor(np.log2(0.99 * LIMIT / max(np.max(bound), 1e-9)))))

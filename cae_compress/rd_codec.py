@@ -17,14 +17,14 @@ import numpy as np
 
 from cae_compress import bitstream, entropy, pictures, weights
 from cae_compress.bitstream import BitstreamError
-from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
-from cae_compress.rd_latents import BUCKETS_PER_UNIT, MIN_LOG_SCALE, RDLatentCoder
+from cae_compress.integer_context import CHANNELS, MIN_LOG_SCALE, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
+from cae_compress.rd_latents import BUCKETS_PER_UNIT, RDLatentCoder
 
 PATCH = 16  # pixels to a latent, in each direction
 TILE = 64  # latents
 MARGIN = 4  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
-DISTORTION_WEIGHT = 3.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/rdoq.csv
+DISTORTION_WEIGHT = 3.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 
 
 class RDCodec:
@@ -155,6 +155,8 @@ class RDCodec:
         Each latent becomes the nearest whole number or the next one towards the predicted mean, whichever has the
         smaller sum of rate and weighted squared error; the rate is that of a logistic distribution.
         """
+        if np.isinf(DISTORTION_WEIGHT):
+            return lambda y, mean, bucket, channels: np.rint(y)
         weight = DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)  # (CHANNELS,), bits
 
         def quantize(y, mean, bucket, channels):

@@ -227,7 +227,7 @@ def main(argv=None):
     record = run(task, args.folder)
     print(json.dumps(record, indent=1))
     if args.export:
-        rd_export.export(task.model, args.folder, training[:: len(training) // 120], args.export)
+        rd_export.export(task.model, args.folder, training[:: len(training) // 60], args.export)
 
 
 if __name__ == "__main__":

@@ -80,3 +80,9 @@ def test_without_a_system_library_jpeg_2000_still_works_through(setup, version, 
     assert answer.returncode == 0, answer.stderr
     found, good = answer.stdout.split()
     assert found.startswith(version) and good == "True"
+
+
+@pytest.mark.parametrize("codec", [BY_NAME["JPEG 4:2:0"], BY_NAME["JPEG 4:4:4"]])
+def test_even_noise_becomes_an_optimised_jpeg(codec):
+    noise = np.random.default_rng(1).integers(0, 256, (256, 384, 3), dtype=np.uint8)
+    assert codec.decode(codec.encode(noise, 90)).shape == noise.shape

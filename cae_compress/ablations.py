@@ -1,0 +1,115 @@
+"""What each idea in the flagship's coding is worth, on held-out photographs: `python -m cae_compress.ablations`.
+
+Every variant codes the same pictures with the same networks; a row of the table is one variant, with its BD-rate
+against the codec as it ships (negative: fewer bits for the same PSNR). Kodak plays no part in it.
+"""
+
+import argparse
+import contextlib
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from cae_compress import bitstream, metrics, rd_codec
+from cae_compress.arithmetic import ONE
+from cae_compress.integer_context import GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE, OUTPUT_BITS
+from cae_compress.rd_codec import RDCodec
+
+QUALITIES = (15, 35, 55, 75, 95)
+
+
+@contextlib.contextmanager
+def distortion_weight(weight):
+    """For a while, another weight of the distortion when latents are chosen."""
+    before, rd_codec.DISTORTION_WEIGHT = rd_codec.DISTORTION_WEIGHT, weight
+    try:
+        yield
+    finally:
+        rd_codec.DISTORTION_WEIGHT = before
+
+
+@contextlib.contextmanager
+def untrained_probabilities(codec):
+    """For a while, all contexts start at one half."""
+    before, codec.probabilities = codec.probabilities, np.full_like(codec.probabilities, ONE // 2)
+    try:
+        yield
+    finally:
+        codec.probabilities = before
+
+
+def curves(codec, pictures, num_bits):
+    """(bpp, psnr_db) of each picture at all qualities: float (pictures, 2, qualities)."""
+    result = []
+    for picture in tqdm(pictures, unit="picture", leave=False):
+        files = [codec.encode(picture, quality) for quality in QUALITIES]
+        bpp = [num_bits(data) / (picture.shape[0] * picture.shape[1]) for data in files]
+        result.append((bpp, [metrics.psnr(picture, codec.decode(data)) for data in files]))
+    return np.array(result)
+
+
+def model_bits(codec, data):
+    """What the latents of a file would cost under the logistic distributions alone, header included: an estimate."""
+    header, payload = bitstream.read(data)
+    bits, latents = 8.0 * header.num_bytes, codec.decode_latents(header, payload)
+
+    def code_phase(k, at, mean, log_scale):
+        nonlocal bits
+        a, b = GROUPS[k], GROUPS[k + 1]
+        scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE))
+        values = latents[at][..., a:b]
+        bits += rd_codec.logistic_bits(values.reshape(mean.shape) - mean * 2.0**-OUTPUT_BITS, scale).sum()
+        return values
+
+    codec.context.code(*latents.shape[:2], header.settings, code_phase)
+    return bits
+
+
+def ablations(codec, pictures):
+    """The table: variant, BD-rate in percent against the codec as it ships.
+
+    Args:
+        codec: an `RDCodec`.
+        pictures: list of uint8 arrays (h, w, 3), no larger than a tile, that nothing was trained on.
+    """
+
+    def size(data):
+        return 8 * len(data)
+
+    shipped = curves(codec, pictures, size)
+    variants = {"as shipped": shipped}
+    for weight in (1.0, 2.0, 3.0, 4.0, 6.0):
+        with distortion_weight(weight):
+            variants[f"latents chosen with distortion weight {weight:g}"] = curves(codec, pictures, size)
+    with distortion_weight(np.inf):
+        variants["latents rounded to the nearest"] = curves(codec, pictures, size)
+    with untrained_probabilities(codec):
+        variants["contexts start at one half"] = curves(codec, pictures, size)
+    variants["the model's own bits instead of files (estimate)"] = curves(
+        codec, pictures, lambda data: model_bits(codec, data)
+    )
+    return pd.DataFrame(
+        {
+            "variant": name,
+            "bd_rate_percent": np.mean([metrics.bd_rate(*a, *b) for a, b in zip(measured, shipped)]),
+            "pictures": len(pictures),
+            "weights": codec.weights_sha256,
+        }
+        for name, measured in variants.items()
+    )
+
+
+def main(argv=None):
+    from cae_compress.rd_train import photographs
+
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.ablations", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", default="data/ablations.csv", help="table to write (default: %(default)s)")
+    args = parser.parse_args(argv)
+    table = ablations(RDCodec(), photographs()[1])
+    table.to_csv(args.out, index=False, float_format="%.4g")
+    print(table.drop(columns="weights").to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

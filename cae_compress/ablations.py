@@ -56,13 +56,14 @@ def model_bits(codec, data):
 
     def code_phase(k, at, mean, log_scale):
         nonlocal bits
-        a, b = GROUPS[k], GROUPS[k + 1]
         scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE))
-        values = latents[at][..., a:b]
-        bits += rd_codec.logistic_bits(values.reshape(mean.shape) - mean * 2.0**-OUTPUT_BITS, scale).sum()
+        values = latents[at][..., GROUPS[k] : GROUPS[k + 1]]
+        distance = np.abs(values.reshape(mean.shape) - mean * 2.0**-OUTPUT_BITS)
+        upper, lower = (1 / (1 + np.exp((distance - half) / scale)) for half in (0.5, -0.5))
+        bits -= np.log2(np.maximum(upper - lower, 1e-9)).sum()
         return values
 
-    codec.context.code(*latents.shape[:2], header.settings, code_phase)
+    codec.context.code(*latents.shape[:2], header.settings, np.diff(GROUPS), code_phase)
     return bits
 
 

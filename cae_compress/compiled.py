@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 
-SOURCES = ("arithmetic.py", "compiled.py", "contexts.py", "latents.py", "rd_latents.py")
+SOURCES = ("arithmetic.py", "compiled.py", "contexts.py", "latents.py", "rd_latents.py", "rdoq.py")
 
 
 def cache_folder():

@@ -49,22 +49,25 @@ class IntegerContext:
             for k in range(len(GROUPS) - 1)
         ]
 
-    def code(self, height, width, place, code_phase):
+    def code(self, height, width, place, counts, code_phase):
         """Walk the groups and phases of a tile; the caller codes each before the next is predicted.
 
         Args:
             height, width: int, of the tile in latents.
             place: int, place of the quality between the lambdas, in 1/256: 0 to 7 * 256.
+            counts: for each group, how many of its channels, from the first on, are not all zero.
             code_phase: function of (index of the group, (row, column) slices, mean, log_scale), the latter two
-                float32 whole numbers (positions, channels) with `OUTPUT_BITS` bits of fraction, that returns the
-                latents there, int32 (rows, columns, channels).
+                float32 whole numbers (positions, count) with `OUTPUT_BITS` bits of fraction, that returns the
+                latents there, int32 (rows, columns, count).
         """
         # features of what is decoded, with a border of zeros around the tile
         magnitude = np.zeros((height + 2, width + 2, CHANNELS), np.float32)
         signed = np.zeros((height + 2, width + 2, SIGNED), np.float32)
-        for k, (a, b) in enumerate(zip(GROUPS, GROUPS[1:])):
+        for k, (a, count) in enumerate(zip(GROUPS, counts)):
+            if count == 0:
+                continue
             group = {**self.groups[k], **{key: _between(self.groups[k][key], place) for key in ("quality", "out_bias")}}
-            first = group["quality"] + _from_lower_groups(group, magnitude[..., :a], signed[..., :a])
+            first = group["quality"] + _from_lower_groups(group, magnitude, signed, counts[:k])
             for (row, column), neighbours in zip(PHASES, NEIGHBOURS):
                 rows, columns = slice(row, height, 2), slice(column, width, 2)
                 if row >= height or column >= width:
@@ -74,24 +77,29 @@ class IntegerContext:
                 for tap, (down, right) in enumerate(neighbours):
                     at = np.s_[row + 1 + down : height + 1 + down : 2, column + 1 + right : width + 1 + right : 2]
                     kind = "corners" if neighbours is CORNERS else "cross"
-                    hidden = hidden + _product(magnitude[at][..., a:b], group[f"{kind}_magnitude"][tap])
+                    hidden = hidden + _product(magnitude[at][..., a : a + count], group[f"{kind}_magnitude"][tap])
                     if a < SIGNED:
-                        hidden = hidden + _product(signed[at][..., a:b], group[f"{kind}_signed"][tap])
-                    own_mean = own_mean + _product(signed[at][..., :b], group[f"{kind}_mean"][tap])
-                mean, log_scale = _last_layers(group, hidden, own_mean)
+                        hidden = hidden + _product(signed[at][..., a : a + count], group[f"{kind}_signed"][tap])
+                    own_mean = own_mean + _product(signed[at][..., : a + count], group[f"{kind}_mean"][tap][:, :count])
+                mean, log_scale = _last_layers(group, hidden, own_mean, count)
                 q = code_phase(k, (rows, columns), mean, log_scale)
                 inside = np.s_[row + 1 : height + 1 : 2, column + 1 : width + 1 : 2]
-                magnitude[inside][..., a:b] = MAGNITUDES[np.minimum(np.abs(q), MAX_MAGNITUDE)]
+                magnitude[inside][..., a : a + count] = MAGNITUDES[np.minimum(np.abs(q), MAX_MAGNITUDE)]
                 if a < SIGNED:
-                    signed[inside][..., a:b] = np.clip(q, -MAX_SIGNED, MAX_SIGNED)
+                    signed[inside][..., a : a + count] = np.clip(q, -MAX_SIGNED, MAX_SIGNED)
 
 
-def _from_lower_groups(group, magnitude, signed):
+def _from_lower_groups(group, magnitude, signed, counts):
     """What the 3x3 positions around each, in the groups below, add to the first layer: (height, width, HIDDEN)."""
-    if magnitude.shape[-1] == 0:
-        return np.zeros(HIDDEN, np.float32)
-    product = _product(magnitude, group["lower_magnitude"]) + _product(signed, group["lower_signed"])
     height, width = magnitude.shape[0] - 2, magnitude.shape[1] - 2
+    product = np.zeros((1, len(AROUND) * HIDDEN), np.float32)
+    for a, count in zip(GROUPS, counts):
+        channels = slice(a, a + count)
+        product = product + _product(magnitude[..., channels], group["lower_magnitude"][channels])
+        if a < SIGNED:
+            product = product + _product(signed[..., channels], group["lower_signed"][channels])
+    if len(product) == 1:  # there is nothing below
+        return np.zeros(HIDDEN, np.float32)
     product = product.reshape(height + 2, width + 2, len(AROUND), HIDDEN)
     parts = (
         product[1 + down : 1 + down + height, 1 + right : 1 + right + width, tap]
@@ -100,24 +108,24 @@ def _from_lower_groups(group, magnitude, signed):
     return sum(parts, np.zeros((height, width, HIDDEN), np.float32))
 
 
-def _last_layers(group, hidden, own_mean):
-    """First layer's sums (positions, HIDDEN) -> mean and log scale, each (positions, channels)."""
+def _last_layers(group, hidden, own_mean, count):
+    """First layer's sums (positions, HIDDEN) -> mean and log scale of the first channels, each (positions, count)."""
     first_shift, middle_shift, out_shift, mean_shift = group["shifts"]
     hidden = np.clip(_shifted(hidden, first_shift), 0, MAX_ACTIVATION)
     middle = _shifted(hidden @ group["middle"] + group["middle_bias"], middle_shift)
     hidden = hidden + np.clip(middle, 0, MAX_ACTIVATION)
-    out = _shifted(hidden @ group["out"] + group["out_bias"], out_shift)
-    n = out.shape[-1] // 2
-    return out[:, :n] + _shifted(own_mean, mean_shift), out[:, n:]
+    channels = len(group["out_bias"]) // 2
+    mean, log_scale = (
+        _shifted(hidden @ group["out"][:, k : k + count] + group["out_bias"][k : k + count], out_shift)
+        for k in (0, channels)
+    )
+    return mean + _shifted(own_mean, mean_shift), log_scale
 
 
 def _product(features, weights):
-    """features (rows, columns, n) @ weights (n, m) -> (rows * columns, m); channels that are all zero cost nothing."""
-    features = features.reshape(-1, features.shape[-1])
-    used = features.any(axis=0)
-    if used.all():
-        return features @ weights
-    return features[:, used] @ weights[used]
+    """features (rows, columns, n) @ weights (n or more, m) -> (rows * columns, m)."""
+    n = features.shape[-1]
+    return features.reshape(-1, n) @ weights[:n]
 
 
 def _shifted(x, shift):

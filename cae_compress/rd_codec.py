@@ -7,18 +7,19 @@
 A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
 show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
 
-Sources: those of `models.rdcae`; Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (choosing quantized values by their rate).
+Sources: those of `models.rdcae` and `rdoq`.
 """
 
 import functools
 from pathlib import Path
 
 import numpy as np
+import threadpoolctl
 
-from cae_compress import bitstream, entropy, pictures, weights
+from cae_compress import bitstream, entropy, pictures, rdoq, weights
 from cae_compress.bitstream import BitstreamError
-from cae_compress.integer_context import CHANNELS, MIN_LOG_SCALE, NUM_LMBDAS, OUTPUT_BITS, PLACE_BITS, IntegerContext
-from cae_compress.rd_latents import BUCKETS_PER_UNIT, RDLatentCoder
+from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PLACE_BITS, IntegerContext
+from cae_compress.rd_latents import RDLatentCoder
 
 PATCH = 16  # pixels to a latent, in each direction
 TILE = 64  # latents
@@ -70,9 +71,11 @@ class RDCodec:
         """
         image, place = pictures.as_rgb(image), place_of_quality(quality)
         height, width = image.shape[:2]
-        coder = RDLatentCoder(self.context, self.probabilities, place)
+        coder, quantize = RDLatentCoder(self.context, self.probabilities, place), self.quantizer(place)
         for tile in tiles(height, width):
-            coder.encode(self.analyse(image, tile, place), self.quantizer(place))
+            y = self.analyse(image, tile, place)
+            with one_blas_thread():
+                coder.encode(y, quantize)
         header = bitstream.Header(self.model, self.weights_id, width, height, place)
         return bitstream.write(header, coder.finish())
 
@@ -105,7 +108,7 @@ class RDCodec:
     def sections(self, header, payload):
         """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
         _, coder = self._decode(header, payload)
-        sections = {"active channels": coder.side_bits / 8}
+        sections = {"channels in use": coder.side_bits / 8}
         sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
 
@@ -125,8 +128,9 @@ class RDCodec:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
         q = np.empty((*grid(header.height, header.width), CHANNELS), np.int16)
         coder = RDLatentCoder(self.context, self.probabilities, header.settings, payload)
-        for tile in tiles(header.height, header.width):
-            q[tile] = coder.decode(*q[tile].shape[:2])
+        with one_blas_thread():
+            for tile in tiles(header.height, header.width):
+                q[tile] = coder.decode(*q[tile].shape[:2])
         return q, coder
 
     def analyse(self, image, tile, place):
@@ -150,29 +154,9 @@ class RDCodec:
         ]
 
     def quantizer(self, place):
-        """Rate-distortion optimised rounding at a quality, as `RDLatentCoder.encode` wants it.
-
-        Each latent becomes the nearest whole number or the next one towards the predicted mean, whichever has the
-        smaller sum of rate and weighted squared error; the rate is that of a logistic distribution.
-        """
-        if np.isinf(DISTORTION_WEIGHT):
-            return lambda y, mean, bucket, channels: np.rint(y)
-        weight = DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)  # (CHANNELS,), bits
-
-        def quantize(y, mean, bucket, channels):
-            q, mean = np.rint(y), mean * 2.0**-OUTPUT_BITS
-            at = np.nonzero(q != np.rint(mean))
-            nearest, mean, y = q[at], mean[at], y[at]
-            scale = np.exp(MIN_LOG_SCALE + (bucket[at] + 0.5) / BUCKETS_PER_UNIT)
-            inner = nearest - np.sign(nearest - mean)
-            cost = [
-                weight[channels][at[1]] * (y - value) ** 2 + logistic_bits(value - mean, scale)
-                for value in (nearest, inner)
-            ]
-            q[at] = np.where(cost[1] < cost[0], inner, nearest)
-            return q
-
-        return quantize
+        """Rate-distortion optimised rounding at a quality (`rdoq.choose`), as `RDLatentCoder.encode` wants it."""
+        weights = (DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)).astype(np.float32)
+        return lambda y, mean, scale, channels: rdoq.choose(y, mean, scale, weights[channels])
 
     @property
     def weights_id(self):
@@ -206,10 +190,14 @@ def tiles(height, width):
     ]
 
 
-def logistic_bits(distance, scale):
-    """Information, in bits, of a whole number at a distance from the mean of a logistic distribution."""
-    upper, lower = (1 / (1 + np.exp(-(offset - np.abs(distance)) / scale)) for offset in (0.5, -0.5))
-    return -np.log2(np.maximum(upper - lower, 1e-9))
+def one_blas_thread():
+    """For a while, NumPy's matrix products use one thread; waiting ones would slow TensorFlow's down afterwards."""
+    return _thread_pools().limit(limits=1, user_api="blas")
+
+
+@functools.cache
+def _thread_pools():
+    return threadpoolctl.ThreadpoolController()
 
 
 def _take(arrays, prefix):

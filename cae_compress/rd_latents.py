@@ -1,8 +1,9 @@
 """Entropy coding of the flagship's latents: whole numbers to bytes and back, one tile at a time.
 
-For every tile, first a flag for each channel, whether it is all zero. Then group by group and phase by phase
-(`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of adaptive contexts for each
-group of channels, in which the difference from the predicted mean is coded (`contexts.code_remainder`).
+For every tile, first how many channels of each group, from the first on, are not all zero, in 8 raw bits. Then group
+by group and phase by phase (`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of
+adaptive contexts for each group of channels, in which the difference from the predicted mean is coded
+(`contexts.code_remainder`).
 
 The same functions run in both directions, so encoder and decoder cannot disagree.
 """
@@ -10,17 +11,18 @@ The same functions run in both directions, so encoder and decoder cannot disagre
 import numpy as np
 
 from cae_compress import arithmetic
-from cae_compress.arithmetic import code_bit
+from cae_compress.arithmetic import code_raw_bits
+from cae_compress.bitstream import BitstreamError
 from cae_compress.compiled import compiled
 from cae_compress.contexts import SLOTS, code_remainder
-from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE, OUTPUT_BITS
+from cae_compress.integer_context import CHANNELS, GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE, OUTPUT_BITS
 
 MAX_LATENT = 2047
 BUCKETS, BUCKETS_PER_UNIT = 64, 6  # a sixth of a natural logarithm each
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
-ACTIVE_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * SLOTS  # where those of the flags begin: by number of active before
-NUM_CONTEXTS = ACTIVE_CONTEXTS + 3
+NUM_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * SLOTS
+COUNT_BITS = 8
 MAX_BYTES_PER_VALUE = 80  # more decisions than a value can take, at 16 bits each
 
 
@@ -47,55 +49,57 @@ class RDLatentCoder:
 
         Args:
             y: float32 (height, width, CHANNELS), latents in quantization steps.
-            quantize: function of (y, mean, bucket, channels), the first three (positions, channels): whole numbers.
+            quantize: function of (y, mean, scale, channels): three float32 arrays (positions, n) and a slice of n
+                channels; returns int32 (positions, n).
 
         Returns:
             int32 (height, width, CHANNELS): what a decoder will have.
         """
         active = (np.abs(y) > 0.5).any(axis=(0, 1))
+        counts = [int(np.flatnonzero(active[a:b]).max(initial=-1)) + 1 for a, b in zip(GROUPS, GROUPS[1:])]
 
-        def choose(at, a, b, mean, bucket):
-            values = quantize(y[at][..., a:b].reshape(mean.shape), mean, bucket, slice(a, b))
-            return np.where(active[a:b], np.clip(values, -MAX_LATENT, MAX_LATENT), 0).astype(np.int32)
+        def choose(at, channels, mean, log_scale):
+            scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE), dtype=np.float32)
+            values = quantize(
+                y[at][..., channels].reshape(mean.shape), mean * np.float32(2.0**-OUTPUT_BITS), scale, channels
+            )
+            return np.clip(values, -MAX_LATENT, MAX_LATENT)
 
-        return self._code(*y.shape[:2], active, choose)
+        return self._code(*y.shape[:2], np.array(counts, np.int64), choose)
 
     def decode(self, height, width):
-        """The next tile: int32 (height, width, CHANNELS)."""
-        return self._code(
-            height, width, np.zeros(CHANNELS, bool), lambda at, a, b, mean, _: np.zeros(mean.shape, np.int32)
-        )
+        """The next tile: int32 (height, width, CHANNELS).
 
-    def _code(self, height, width, active, choose):
-        self._reserve(CHANNELS)
+        Raises:
+            BitstreamError: decoding came to something that no encoder writes.
+        """
+        counts = np.zeros(len(GROUPS) - 1, np.int64)
+        return self._code(height, width, counts, lambda at, channels, mean, _: np.zeros(mean.shape, np.int32))
+
+    def _code(self, height, width, counts, choose):
+        self._reserve(counts.size)
         before = arithmetic.information(self.coder)
-        code_flags(self.coder, self.data, self.contexts, active, self.decoding)
+        code_counts(self.coder, self.data, counts, self.decoding)
+        if (counts > np.diff(GROUPS)).any():
+            raise BitstreamError("damaged: a group has more channels than there are")
         self.side_bits += arithmetic.information(self.coder) - before
         latents = np.zeros((height, width, CHANNELS), np.int32)
 
         def code_phase(k, at, mean, log_scale):
-            a, b = GROUPS[k], GROUPS[k + 1]
+            channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
             bucket = np.clip((log_scale + BUCKET_OFFSET) * BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS, 0, BUCKETS - 1)
-            mean, bucket = mean.astype(np.int32), bucket.astype(np.uint8)
-            values = choose(at, a, b, mean, bucket)
+            values = choose(at, channels, mean, log_scale)
             self._reserve(values.size)
             before = arithmetic.information(self.coder)
             code_values(
-                self.coder,
-                self.data,
-                self.contexts,
-                values,
-                mean,
-                bucket,
-                active[a:b],
-                k * BUCKETS * SLOTS,
-                self.decoding,
-            )
+                self.coder, self.data, self.contexts, values, mean.astype(np.int32), bucket.astype(np.uint8),
+                k * BUCKETS * SLOTS, self.decoding,
+            )  # fmt: skip
             self.group_bits[k] += arithmetic.information(self.coder) - before
-            latents[at][..., a:b] = values.reshape(latents[at][..., a:b].shape)
-            return latents[at][..., a:b]
+            latents[at][..., channels] = values.reshape(latents[at][..., channels].shape)
+            return latents[at][..., channels]
 
-        self.network.code(height, width, self.place, code_phase)
+        self.network.code(height, width, self.place, counts, code_phase)
         return latents
 
     def finish(self):
@@ -111,16 +115,14 @@ class RDLatentCoder:
 
 
 @compiled
-def code_flags(coder, data, contexts, active, decoding):
-    """Code which channels are active, bool (CHANNELS,), each in the context of the two before it."""
-    recent = 2
-    for c in range(active.size):
-        active[c] = code_bit(coder, data, contexts, ACTIVE_CONTEXTS + recent, active[c], decoding)
-        recent = (1 if active[c] else 0) + (1 if c and active[c - 1] else 0)
+def code_counts(coder, data, counts, decoding):
+    """Code how many channels of each group are in use, int64 (groups,)."""
+    for k in range(counts.size):
+        counts[k] = code_raw_bits(coder, data, counts[k], COUNT_BITS, decoding)
 
 
 @compiled
-def code_values(coder, data, contexts, values, mean, bucket, active, first, decoding):
+def code_values(coder, data, contexts, values, mean, bucket, first, decoding):
     """Code the latents of a phase: int32 (positions, channels), read when encoding, filled when decoding.
 
     Args:
@@ -128,15 +130,12 @@ def code_values(coder, data, contexts, values, mean, bucket, active, first, deco
         values: the latents.
         mean: int32 like `values`, with `OUTPUT_BITS` bits of fraction.
         bucket: uint8 like `values`.
-        active: bool (channels,); latents of the others are zero.
         first: int, the contexts of this group.
         decoding: bool.
     """
     half, quarter = 1 << (OUTPUT_BITS - 1), 1 << (OUTPUT_BITS - 3)
     for position in range(values.shape[0]):
         for c in range(values.shape[1]):
-            if not active[c]:
-                continue
             centre = (np.int64(mean[position, c]) + half) >> OUTPUT_BITS
             fraction = mean[position, c] - (centre << OUTPUT_BITS)
             side = 0 if abs(fraction) < quarter else (1 if fraction > 0 else 2)

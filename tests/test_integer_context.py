@@ -41,7 +41,7 @@ def predictions(arrays, latents, place):
             target[at][..., a:b] = values.reshape(target[at][..., a:b].shape)
         return latents[at][..., a:b]
 
-    IntegerContext(arrays).code(*latents.shape[:2], place, code_phase)
+    IntegerContext(arrays).code(*latents.shape[:2], place, np.diff(GROUPS), code_phase)
     return mean, log_scale
 
 
@@ -108,10 +108,10 @@ def test_the_order_of_summation_does_not_matter(arrays, latents, monkeypatch):
     usual = predictions(arrays, latents, 700)
 
     def backwards(features, matrix):
-        features = features.reshape(-1, features.shape[-1])[:, ::-1]
+        features = features.reshape(-1, features.shape[-1])
         total = np.zeros((len(features), matrix.shape[1]), np.float32)
-        for k in range(features.shape[1]):
-            total += features[:, k : k + 1] * matrix[::-1][k]
+        for k in reversed(range(features.shape[1])):
+            total += features[:, k : k + 1] * matrix[k]
         return total
 
     monkeypatch.setattr(integer_context, "_product", backwards)

@@ -59,7 +59,7 @@ def model_bits(codec, data):
         scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE))
         values = latents[at][..., GROUPS[k] : GROUPS[k + 1]]
         distance = np.abs(values.reshape(mean.shape) - mean * 2.0**-OUTPUT_BITS)
-        upper, lower = (1 / (1 + np.exp((distance - half) / scale)) for half in (0.5, -0.5))
+        upper, lower = (1 / (1 + np.exp(np.minimum((distance - half) / scale, 80))) for half in (0.5, -0.5))
         bits -= np.log2(np.maximum(upper - lower, 1e-9)).sum()
         return values
 

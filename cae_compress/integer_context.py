@@ -94,11 +94,13 @@ def _from_lower_groups(group, magnitude, signed, counts):
     height, width = magnitude.shape[0] - 2, magnitude.shape[1] - 2
     product = np.zeros((1, len(AROUND) * HIDDEN), np.float32)
     for a, count in zip(GROUPS, counts):
+        if count == 0:
+            continue
         channels = slice(a, a + count)
         product = product + _product(magnitude[..., channels], group["lower_magnitude"][channels])
         if a < SIGNED:
             product = product + _product(signed[..., channels], group["lower_signed"][channels])
-    if len(product) == 1:  # there is nothing below
+    if not np.any(counts):  # there is nothing below
         return np.zeros(HIDDEN, np.float32)
     product = product.reshape(height + 2, width + 2, len(AROUND), HIDDEN)
     parts = (

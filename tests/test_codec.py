@@ -32,7 +32,7 @@ def test_quality_out_of_range_is_refused(quality, photograph):
         cae_compress.encode(photograph, quality)
 
 
-@pytest.mark.parametrize("bpp", [0.1, 0.5, 1.7, 6.0])
+@pytest.mark.parametrize("bpp", [0.1, 0.3, 0.7, 1.3])
 def test_a_target_size_is_met_from_below_within_2_percent(bpp, photograph):
     max_bytes = int(bpp * photograph.shape[0] * photograph.shape[1] / 8)
     data = cae_compress.encode_to_size(photograph, max_bytes)

@@ -181,5 +181,14 @@ def test_bundled_photographs_need_no_network(photographs):
 
 
 def test_an_unknown_set_is_refused():
-    with pytest.raises(ValueError, match="'kodak' and 'bundled'"):
+    with pytest.raises(ValueError, match="'kodak', 'bundled' and 'synthetic'"):
         datasets.load_pictures("imagenet")
+
+
+def test_synthetic_pictures_are_always_the_same_and_no_two_alike():
+    pictures, again = datasets.load_pictures("synthetic"), datasets.load_pictures("synthetic")
+    assert list(pictures) == ["text", "gradient", "noise"]
+    for name, picture in pictures.items():
+        assert picture.shape == (256, 384, 3) and picture.dtype == np.uint8
+        assert np.array_equal(picture, again[name])
+    assert len(np.unique(pictures["gradient"])) == 256 and pictures["text"].min() < 100

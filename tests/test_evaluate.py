@@ -56,3 +56,12 @@ def test_seconds_are_measured_for_all_codecs_in_one_run(small):
     seconds = evaluate.measure_seconds({"coffee": small["coffee"]}, codecs, progress=False)
     assert seconds["codec"].tolist() == [codec.name for codec in codecs]
     assert (seconds[["encode_seconds", "decode_seconds"]] > 0).all(axis=None)
+
+
+def test_sizes_at_equal_psnr_lie_between_real_files_and_are_missing_beyond_them():
+    rows = [("ours", 1, 100, 30.0), ("ours", 2, 200, 33.0), ("theirs", 1, 150, 31.0), ("theirs", 2, 600, 35.0)]
+    rows += [("worse", 1, 50, 20.0), ("worse", 2, 90, 25.0), ("one point", 1, 90, 33.0)]
+    table = pd.DataFrame([dict(picture="a", codec=c, setting=s, num_bytes=b, psnr_db=p) for c, s, b, p in rows])
+    sizes = evaluate.sizes_at_equal_psnr(table, reference="ours").iloc[0]
+    assert sizes["ours"] == 200 and sizes["theirs"] == 300  # half-way in PSNR, half-way in log size
+    assert np.isnan(sizes["worse"]) and np.isnan(sizes["one point"])

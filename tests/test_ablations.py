@@ -1,0 +1,13 @@
+import numpy as np
+
+from cae_compress import RDCodec, ablations, rd_codec
+
+
+def test_every_idea_is_measured_and_everything_is_put_back(photograph):
+    codec, weight = RDCodec(), rd_codec.DISTORTION_WEIGHT
+    probabilities = codec.probabilities.copy()
+    table = ablations.ablations(codec, [photograph]).set_index("variant")["bd_rate_percent"]
+    assert table["as shipped"] == 0
+    assert table["contexts start at one half"] > 1
+    assert table["latents chosen with distortion weight 1"] != table["latents chosen with distortion weight 6"]
+    assert weight == rd_codec.DISTORTION_WEIGHT and np.array_equal(codec.probabilities, probabilities)

@@ -24,6 +24,7 @@ ONE = 1 << PROBABILITY_BITS
 FAST, SLOW = 5, 8  # shifts: adaptation by 1/32 and 1/256 of the distance
 MIN_RANGE = np.uint64(1 << 24)
 MASK32 = np.uint64(0xFFFFFFFF)
+MAX_BYTES_PER_VALUE = 80  # more decisions than a latent can take, at 16 bits each
 
 # A coder is an array of four uint64. POSITION counts the bytes written or read, DECISIONS the bits coded. LOW is the
 # lower end of the interval when encoding; when decoding, only how far the number read lies above it matters, and that
@@ -183,6 +184,30 @@ def code_raw_bits(coder, data, value, count, decoding):
             encode(coder, data, bit, np.uint64(ONE // 2))
         result = 2 * result + bit
     return result
+
+
+class Stream:
+    """A stream of the coder with room to grow, in either direction; what codes latents builds on it.
+
+    Args:
+        data: bytes to decode, or None to encode.
+    """
+
+    def __init__(self, data=None):
+        self.decoding = data is not None
+        self.data = np.frombuffer(data, np.uint8).copy() if self.decoding else np.zeros(1 << 16, np.uint8)
+        self.coder = new_decoder(self.data) if self.decoding else new_encoder()
+
+    def finish(self):
+        """The bytes of the stream, after everything was encoded."""
+        self._reserve(1)
+        return self.data[: finish(self.coder, self.data)].tobytes()
+
+    def _reserve(self, values):
+        """Make room for so many more values in the encoder's buffer."""
+        needed = int(self.coder[POSITION]) + MAX_BYTES_PER_VALUE * values
+        if not self.decoding and needed > self.data.size:
+            self.data = np.concatenate([self.data, np.zeros(needed, np.uint8)])
 
 
 def encode_bits(bits, contexts, which=None):

@@ -33,7 +33,6 @@ CLASS_CONTEXTS = contexts.NUM_CONTEXTS  # a bit tree a plane
 SAME_CONTEXTS = CLASS_CONTEXTS + (PLANES << CLASS_BITS)
 BASIS_CONTEXTS = SAME_CONTEXTS + PLANES
 NUM_CONTEXTS = BASIS_CONTEXTS + contexts.SLOTS
-MAX_BYTES_PER_VALUE = 80  # more decisions than a value can take, at 16 bits each
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Latents:
         return entropy.estimate_bpp(self.q, num_pixels, num_side_values)
 
 
-class LatentCoder:
+class LatentCoder(arithmetic.Stream):
     """Codes the tiles of a picture, all into or out of one stream.
 
     Args:
@@ -92,7 +91,7 @@ class LatentCoder:
     """
 
     def __init__(self, model, levels, width, data=None):
-        self.decoding = data is not None
+        super().__init__(data)
         self.fitted = (model.averages_at(levels), model.mean_weights, model.magnitude_weights)
         self.contexts = model.new_contexts()
         self.basis_bits = basis_bits(levels)
@@ -100,8 +99,6 @@ class LatentCoder:
         # the last row of the tiles above: q, remainder and activity of `contexts.code_row`
         columns = blocks.padded_size(width, BLOCK_SIZE) // BLOCK_SIZE * CODE_SIZE
         self.above = [np.zeros((columns, PLANES, *maps), np.int32) for maps in ((MAPS,), (MAPS,), ())]
-        self.data = np.frombuffer(data, np.uint8).copy() if self.decoding else np.zeros(1 << 16, np.uint8)
-        self.coder = arithmetic.new_decoder(self.data) if self.decoding else arithmetic.new_encoder()
         self.plane_bits, self.side_bits = np.zeros(PLANES), 0.0  # information so far, for `info`
 
     def code(self, tile, left):
@@ -140,17 +137,6 @@ class LatentCoder:
         if tile.bases is not None:
             code_bases(*stream, tile.classes, tile.ranges, tile.bases, self.basis_bits, self.decoding)
         self.side_bits += arithmetic.information(self.coder) - before
-
-    def finish(self):
-        """The bytes of the stream, after the last tile was encoded."""
-        self._reserve(1)
-        return self.data[: arithmetic.finish(self.coder, self.data)].tobytes()
-
-    def _reserve(self, values):
-        """Make room for so many more values in the encoder's buffer."""
-        needed = int(self.coder[arithmetic.POSITION]) + MAX_BYTES_PER_VALUE * values
-        if not self.decoding and needed > self.data.size:
-            self.data = np.concatenate([self.data, np.zeros(needed, np.uint8)])
 
 
 def basis_bits(levels):

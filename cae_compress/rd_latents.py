@@ -23,10 +23,9 @@ RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so ma
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
 NUM_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * SLOTS
 COUNT_BITS = 8
-MAX_BYTES_PER_VALUE = 80  # more decisions than a value can take, at 16 bits each
 
 
-class RDLatentCoder:
+class RDLatentCoder(arithmetic.Stream):
     """Codes the tiles of a picture, all into or out of one stream.
 
     Args:
@@ -38,10 +37,8 @@ class RDLatentCoder:
 
     def __init__(self, network, probabilities, place, data=None):
         self.network, self.place = network, place
-        self.decoding = data is not None
+        super().__init__(data)
         self.contexts = np.repeat(probabilities[:, None], 2, axis=1)
-        self.data = np.frombuffer(data, np.uint8).copy() if self.decoding else np.zeros(1 << 16, np.uint8)
-        self.coder = arithmetic.new_decoder(self.data) if self.decoding else arithmetic.new_encoder()
         self.group_bits, self.side_bits = np.zeros(len(GROUPS) - 1), 0.0  # information so far, for `info`
 
     def encode(self, y, quantize):
@@ -101,17 +98,6 @@ class RDLatentCoder:
 
         self.network.code(height, width, self.place, counts, code_phase)
         return latents
-
-    def finish(self):
-        """The bytes of the stream, after the last tile was encoded."""
-        self._reserve(1)
-        return self.data[: arithmetic.finish(self.coder, self.data)].tobytes()
-
-    def _reserve(self, values):
-        """Make room for so many more values in the encoder's buffer."""
-        needed = int(self.coder[arithmetic.POSITION]) + MAX_BYTES_PER_VALUE * values
-        if not self.decoding and needed > self.data.size:
-            self.data = np.concatenate([self.data, np.zeros(needed, np.uint8)])
 
 
 @compiled

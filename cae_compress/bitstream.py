@@ -107,3 +107,11 @@ def read(data, max_pixels=MAX_PIXELS):
             f"{width}x{height} pixels are more than the limit of {max_pixels}; raise max_pixels to decode"
         )
     return Header(name.decode("ascii"), weights, width, height, settings), payload
+
+
+def check_model(header, model, weights):
+    """Raise BitstreamError unless a file was made by the model of this name with these weights (four bytes)."""
+    if (header.model, header.weights) != (model, weights):
+        raise BitstreamError(
+            f"the file was made by model {header.model} ({header.weights.hex()}), this is {model} ({weights.hex()})"
+        )

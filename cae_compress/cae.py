@@ -132,11 +132,7 @@ class CAECodec:
 
     def _decoder(self, header, payload):
         """A `LatentCoder` that reads a payload, and whether each block has a basis of its own."""
-        if (header.model, header.weights) != (self.model, self.weights_id):
-            raise BitstreamError(
-                f"the file was made by model {header.model} ({header.weights.hex()}),"
-                f" this is {self.model} ({self.weights_id.hex()})"
-            )
+        bitstream.check_model(header, self.model, self.weights_id)
         levels, rotation = header.settings & LEVELS_MASK, header.settings >> ROTATION_SHIFT
         if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")

@@ -13,6 +13,7 @@ import numpy as np
 
 GROUPS = (0, 8, 32, 88, 184, 320)  # where groups of channels begin and end
 CHANNELS = GROUPS[-1]
+PATCH = 16  # pixels of the picture to a latent, in each direction
 SIGNED = 32  # channels whose sign matters to others, not just their magnitude
 HIDDEN = 64
 NUM_LMBDAS = 8

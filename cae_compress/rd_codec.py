@@ -18,10 +18,9 @@ import threadpoolctl
 
 from cae_compress import bitstream, entropy, pictures, rdoq, weights
 from cae_compress.bitstream import BitstreamError
-from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PLACE_BITS, IntegerContext
+from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext
 from cae_compress.rd_latents import RDLatentCoder
 
-PATCH = 16  # pixels to a latent, in each direction
 TILE = 64  # latents
 MARGIN = 4  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
@@ -119,11 +118,7 @@ class RDCodec:
         return estimate, estimate
 
     def _decode(self, header, payload):
-        if (header.model, header.weights) != (self.model, self.weights_id):
-            raise BitstreamError(
-                f"the file was made by model {header.model} ({header.weights.hex()}),"
-                f" this is {self.model} ({self.weights_id.hex()})"
-            )
+        bitstream.check_model(header, self.model, self.weights_id)
         if header.settings > MAX_PLACE:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
         q = np.empty((*grid(header.height, header.width), CHANNELS), np.int16)

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from cae_compress import datasets, pictures, rd_export
 from cae_compress.models import transforms
-from cae_compress.models.rdcae import MIN_LMBDA, RDCAE
+from cae_compress.models.rdcae import RDCAE, lmbda_of
 from cae_compress.train import run
 
 PATCH = transforms.PATCH
@@ -118,7 +118,7 @@ class RateDistortion:
 
     def loss(self, x, u, training):
         """(b,) losses: bits per pixel + lambda * mse, over sqrt(lambda) so that all rates count alike."""
-        lmbda = MIN_LMBDA * 2.0**u
+        lmbda = lmbda_of(u)
         bpp, mse = self.model.rate_distortion(x, u, training)
         return 0.1 * (bpp + lmbda * mse) / tf.sqrt(lmbda), bpp, mse
 

@@ -17,9 +17,7 @@ import scipy.fft
 import tensorflow as tf
 from keras import layers
 
-from cae_compress.integer_context import CHANNELS
-
-PATCH = 16  # pixels of the picture to a latent, in each direction
+from cae_compress.integer_context import CHANNELS, PATCH
 
 
 def conv(x, filters, size, stride=1, dtype=None, **options):

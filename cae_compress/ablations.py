@@ -54,7 +54,7 @@ def model_bits(codec, data):
     header, payload = bitstream.read(data)
     bits, latents = 8.0 * header.num_bytes, codec.decode_latents(header, payload)
 
-    def code_phase(k, at, mean, log_scale):
+    def code_pass(k, at, mean, log_scale):
         nonlocal bits
         scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE))
         values = latents[at][..., GROUPS[k] : GROUPS[k + 1]]
@@ -63,7 +63,7 @@ def model_bits(codec, data):
         bits -= np.log2(np.maximum(upper - lower, 1e-9)).sum()
         return values
 
-    codec.context.code(*latents.shape[:2], header.settings, np.diff(GROUPS), code_phase)
+    codec.context.code(*latents.shape[:2], header.settings, np.diff(GROUPS), code_pass)
     return bits
 
 

@@ -60,23 +60,25 @@ class PillowCodec:
 
 @dataclass(frozen=True)
 class Jpeg2000:
-    """JPEG 2000 through OpenJPEG; a setting is a target in bits a pixel.
+    """JPEG 2000 through OpenJPEG; a setting is a target in bits a pixel, or a PSNR.
 
     Attributes:
         name: how tables call it.
-        settings: target bits a pixel for a rate-distortion curve.
+        settings: targets for a rate-distortion curve.
+        target: "bpp" or "psnr_db", what a setting is.
         irreversible: True for the 9/7 wavelet, False for the 5/3.
         num_threads: threads that OpenJPEG may use.
     """
 
     name: str = "JPEG 2000"
     settings: tuple = (0.12, 0.2, 0.3, 0.4, 0.6, 0.8, 1.2, 1.6, 2.4)
+    target: str = "bpp"
     irreversible: bool = True
     num_threads: int = 1
 
-    def encode(self, image, bits_per_pixel):
-        """uint8 RGB (h, w, 3) -> the bytes of a whole codestream of about that rate."""
-        ratio = 24 / bits_per_pixel
+    def encode(self, image, setting):
+        """uint8 RGB (h, w, 3) -> the bytes of a whole codestream of about that rate or PSNR."""
+        by_psnr, layers = self.target == "psnr_db", [setting if self.target == "psnr_db" else 24 / setting]
         # OpenJPEG wants a level fewer for every halving below 32 pixels
         num_resolutions = max(1, min(6, int(np.log2(min(image.shape[:2]))) + 1))
         glymur = load_glymur()
@@ -84,15 +86,14 @@ class Jpeg2000:
             file = io.BytesIO()
             Image.fromarray(image).save(
                 file, "JPEG2000", no_jp2=True, irreversible=self.irreversible, mct=1,
-                quality_mode="rates", quality_layers=[ratio], num_resolutions=num_resolutions,
+                quality_mode="dB" if by_psnr else "rates", quality_layers=layers, num_resolutions=num_resolutions,
             )  # fmt: skip
             return file.getvalue()
         glymur.set_option("lib.num_threads", self.num_threads)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "image.j2k"
-            glymur.Jp2k(
-                path, data=image, cratios=(ratio,), irreversible=self.irreversible, mct=True, numres=num_resolutions
-            )
+            target = {"psnr" if by_psnr else "cratios": layers}
+            glymur.Jp2k(path, data=image, irreversible=self.irreversible, mct=True, numres=num_resolutions, **target)
             return path.read_bytes()
 
     def encode_to_size(self, image, max_bytes):
@@ -122,6 +123,9 @@ BASELINES = (
     PillowCodec("WebP", "WEBP", (5, 20, 50, 75, 82, 92), (("method", 6),)),
     PillowCodec("AVIF", "AVIF", (20, 30, 40, 50, 60, 70, 80), (("subsampling", "4:4:4"), ("speed", 4))),
 )
+
+# the same codec asked for a quality instead of a rate, to see what that does to mean curves
+FIXED_PSNR = Jpeg2000("JPEG 2000, fixed PSNR", (26, 28, 30, 32, 34, 36, 38, 40), target="psnr_db")
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from cae_compress.contexts import ContextModel
 from cae_compress.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, LatentCoder, Latents, basis_bits
 
 ROTATIONS = ("fixed", "block")
+DEFAULT_BITS = 6
 TILE_WIDTH = 64 * BLOCK_SIZE
 PLANES_AT_A_TIME = 12
 FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7
@@ -50,6 +51,7 @@ class CAECodec:
         self.name = f"CAE, {rotation} PCA"
         arrays, self.weights_sha256 = weights.load(model)
         self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))
+        self.bits = float(arrays.pop("bits", DEFAULT_BITS))
         self.context_model = ContextModel.from_arrays(arrays)
         self._network_arrays = arrays
 
@@ -60,12 +62,12 @@ class CAECodec:
 
         return cheng2018.from_arrays(self._network_arrays)
 
-    def encode(self, image, bits=6):
+    def encode(self, image, bits=None):
         """Code a picture.
 
         Args:
             image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
-            bits: B of the quantizer, a number from 1 to 16.
+            bits: B of the quantizer, a number from 1 to 16; by default what the network was trained for, or 6.
 
         Returns:
             bytes of a .cae file (`bitstream`).
@@ -74,7 +76,7 @@ class CAECodec:
             PictureError: `image` is not such an array.
             ValueError: `bits` is out of range.
         """
-        image, levels = pictures.as_rgb(image), quantizer.levels_of(bits)
+        image, levels = pictures.as_rgb(image), quantizer.levels_of(self.bits if bits is None else bits)
         height, width = image.shape[:2]
         coder = LatentCoder(self.context_model, levels, width)
         for tile in tiles(height, width):

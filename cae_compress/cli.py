@@ -34,7 +34,10 @@ def encode_file(source, target, args):
     max_bytes = args.target_bytes
     if args.target_bpp is not None:
         max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
-    data = codec.encode(image, args.quality) if max_bytes is None else codec.encode_to_size(image, max_bytes)
+    if max_bytes is None:
+        data = codec.encode(image, args.quality, args.effort)
+    else:
+        data = codec.encode_to_size(image, max_bytes, args.effort)
     write(target, data)
     return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
 
@@ -182,6 +185,15 @@ def quality(text):
     return value
 
 
+def effort(text):
+    from cae_compress.rd_codec import MAX_EFFORT
+
+    value = int(text)
+    if not 0 <= value <= MAX_EFFORT:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {MAX_EFFORT}")
+    return value
+
+
 def parser():
     """The command line's grammar."""
     top = argparse.ArgumentParser(prog="cae-compress", description="Learned image compression.")
@@ -205,6 +217,10 @@ def parser():
     goal.add_argument("-q", "--quality", type=quality, default=50, help="1 (small) to 100 (good); default 50")
     goal.add_argument("--target-bpp", type=positive(float), help="at most so many bits a pixel, and near it")
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
+    encoding.add_argument(
+        "--effort", type=effort, default=0, metavar="STEPS",
+        help="gradient steps in search of smaller files: 100 takes a minute and more a picture (default: 0, fast)",
+    )  # fmt: skip
 
     decoding = add("decode", decode, "Decompress .cae files.")
     add_conversion(decoding)

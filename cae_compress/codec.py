@@ -27,24 +27,25 @@ def load_codec(model=DEFAULT_MODEL):
     return MODELS[model]()
 
 
-def encode(image, quality=DEFAULT_QUALITY):
+def encode(image, quality=DEFAULT_QUALITY, effort=0):
     """Compress a picture.
 
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
         quality: number from 1 (smallest file) to 100 (best picture).
+        effort: int, 0 to be fast; a hundred for a smaller file at the same PSNR and much more time (`RDCodec.encode`).
 
     Returns:
-        bytes of a .cae file. The same picture and quality give the same bytes.
+        bytes of a .cae file. The same arguments give the same bytes.
 
     Raises:
         PictureError: `image` is not such an array.
-        ValueError: `quality` is out of range.
+        ValueError: `quality` or `effort` is out of range.
     """
-    return load_codec().encode(image, quality)
+    return load_codec().encode(image, quality, effort)
 
 
-def encode_to_size(image, max_bytes):
+def encode_to_size(image, max_bytes, effort=0):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
     The quality is searched for: each probe codes the picture, ten or so are needed.
@@ -52,6 +53,7 @@ def encode_to_size(image, max_bytes):
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
         max_bytes: int.
+        effort: as `encode` takes it, spent on every probe.
 
     Returns:
         bytes of a .cae file.
@@ -62,17 +64,17 @@ def encode_to_size(image, max_bytes):
     """
     codec = load_codec()
     low, high = 1.0, 100.0
-    best = codec.encode(image, low)
+    best = codec.encode(image, low, effort)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
-    largest = codec.encode(image, high)
+    largest = codec.encode(image, high, effort)
     if len(largest) <= max_bytes:
         return largest
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
         quality = (low + high) / 2
-        data = codec.encode(image, quality)
+        data = codec.encode(image, quality, effort)
         if len(data) <= max_bytes:
             low, best = quality, data
         else:
@@ -104,9 +106,9 @@ def codec_for(data, max_pixels=bitstream.MAX_PIXELS):
     return load_codec(header.model)
 
 
-def save(path, image, quality=DEFAULT_QUALITY):
+def save(path, image, quality=DEFAULT_QUALITY, effort=0):
     """Compress a picture into a file; arguments and errors of `encode`. An existing file is replaced."""
-    Path(path).write_bytes(encode(image, quality))
+    Path(path).write_bytes(encode(image, quality, effort))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS):

@@ -31,8 +31,8 @@ def _njit(function, **options):
 
 
 def compiled(function):
-    """Compile a function when it is first called."""
-    return _njit(function)
+    """Compile a function when it is first called; other threads of Python run beside it."""
+    return _njit(function, nogil=True)
 
 
 def inlined(function):

@@ -110,7 +110,8 @@ def evaluate(pictures, codecs, every=1, progress=True):
 
 def all_codecs():
     """Everything that is compared: the flagship, the CAE in both modes, and the baselines."""
-    return [RDCodec(), *(CAECodec(rotation) for rotation in ROTATIONS), *baselines.BASELINES]
+    own = [RDCodec(), *(CAECodec(rotation) for rotation in ROTATIONS)]
+    return [*own, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):
@@ -186,17 +187,32 @@ def bd_rates(table, reference="JPEG 2000"):
     Returns:
         DataFrame of percentages, one row a picture, one column a codec; missing where two curves cannot be compared.
     """
-    curves = {key: group for key, group in table.groupby(["picture", "codec"], sort=False)}
-
-    def rate(picture, codec):
-        both = (curves[picture, c][column] for c in (codec, reference) for column in ("bpp", "psnr_db"))
-        try:
-            return metrics.bd_rate(*both)
-        except ValueError:  # too few points, or no PSNR that both reach
-            return np.nan
-
+    curves = {key: (g["bpp"], g["psnr_db"]) for key, g in table.groupby(["picture", "codec"], sort=False)}
     codecs = [codec for codec in table["codec"].unique() if codec != reference]
-    return pd.DataFrame({c: {picture: rate(picture, c) for picture in table["picture"].unique()} for c in codecs})
+    return pd.DataFrame(
+        {c: {p: _bd_rate(curves[p, c], curves[p, reference]) for p in table["picture"].unique()} for c in codecs}
+    )
+
+
+def mean_curve_bd_rates(points, reference="JPEG 2000"):
+    """BD-rate of mean curves, as publications have it; it moves with how a codec spreads bits over pictures.
+
+    Args:
+        points: DataFrame of codec, bpp and psnr_db, such as `summary`, published curves beside it.
+        reference: name of a codec in it.
+
+    Returns:
+        Series of percentages, one a codec, missing where two curves cannot be compared.
+    """
+    curves = {codec: (group["bpp"], group["psnr_db"]) for codec, group in points.groupby("codec", sort=False)}
+    return pd.Series({codec: _bd_rate(curve, curves[reference]) for codec, curve in curves.items()}).drop(reference)
+
+
+def _bd_rate(curve, reference):
+    try:
+        return metrics.bd_rate(*curve, *reference)
+    except ValueError:  # too few points, or no PSNR that both reach
+        return np.nan
 
 
 def sizes_at_equal_psnr(table, reference=RDCodec.name):

@@ -10,30 +10,32 @@ from cae_compress import blocks, color, context_fit, datasets, pca, pictures, qu
 from cae_compress.cae import BLOCK_SIZE, CAECodec, tiles
 from cae_compress.contexts import ContextModel
 from cae_compress.latents import NUM_CONTEXTS
-from cae_compress.models.cheng2018 import CAE, as_planes, to_arrays
+from cae_compress.models.cheng2018 import as_planes, to_arrays
 
 CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to
 
 
-def export(folder, training_pictures, photographs, path):
+def export(model, folder, training_pictures, photographs, path, step=None):
     """Turn a finished run into weights that a codec loads: network, PCA basis and range, context model.
 
     Args:
-        folder: the run's folder, as `train` left it.
+        model: a trained `models.cheng2018.CAE`.
+        folder: the run's folder, as `train.run` left it.
         training_pictures: uint8 array, shape (n, h, w, 3); basis, mean and range are fitted to their codes.
         photographs: list of uint8 arrays (h, w, 3), larger than a block; the context model is fitted to their latents.
         path: file to write, ending in .npz; the record and the log go beside it.
+        step: float, the quantization step that the network was trained for, or None if for none.
     """
     folder = Path(folder)
     record = json.loads((folder / "record.json").read_text())
-    model = CAE()
-    model.load_weights(folder / "best.weights.h5")
     codes = np.concatenate(
         [model.encode_planes(as_planes(training_pictures[k : k + 16])) for k in range(0, len(training_pictures), 16)]
     )
     basis, mean = pca.fit(codes)
     scale = np.abs(pca.rotate(codes, basis, mean)).max()
     arrays = {**to_arrays(model), "pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
+    if step is not None:
+        arrays["bits"] = 1 + np.log2(scale / step)
     context_model = ContextModel.untrained(NUM_CONTEXTS)
     weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
     codec = CAECodec(model=str(path))

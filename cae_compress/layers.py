@@ -3,6 +3,7 @@
 from cae_compress import tensorflow_quietly  # noqa: F401, before keras
 
 import keras  # isort: skip
+import numpy as np
 import tensorflow as tf
 
 PACKAGE = "cae_compress"
@@ -73,3 +74,10 @@ def interpolate(table, u):
 def round_straight_through(x):
     """Rounds; the gradient passes as if it did not (Theis et al., ICLR 2017, section 2.2)."""
     return x + tf.stop_gradient(tf.round(x) - x)
+
+
+def logistic_bits(v, mean, log_scale):
+    """Information of v, in bits, under a logistic distribution integrated over [v - 1/2, v + 1/2]."""
+    distance, scale = tf.abs(v - mean), tf.exp(log_scale)
+    p = tf.sigmoid((0.5 - distance) / scale) - tf.sigmoid((-0.5 - distance) / scale)
+    return -tf.math.log(tf.maximum(p, 1e-9)) / np.log(2.0).astype(np.float32)

@@ -43,8 +43,8 @@ class CaeImageFile(ImageFile.ImageFile):
 def _save(image, file, filename):
     from cae_compress import codec
 
-    quality = image.encoderinfo.get("quality", codec.DEFAULT_QUALITY)
-    file.write(codec.encode(pictures.from_pillow(image), quality))
+    quality, effort = image.encoderinfo.get("quality", codec.DEFAULT_QUALITY), image.encoderinfo.get("effort", 0)
+    file.write(codec.encode(pictures.from_pillow(image), quality, effort))
 
 
 Image.register_open(FORMAT, CaeImageFile, lambda prefix: prefix[:4] == bitstream.MAGIC)

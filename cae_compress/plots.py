@@ -17,7 +17,7 @@ STYLES = {
 }
 
 
-def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True):
+def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True, published=None):
     """Mean rate-distortion curves.
 
     Sizes of whole files are drawn solid. Where a codec has an entropy estimate, it is drawn dashed, beside the rate
@@ -28,6 +28,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True):
         metric: a key of `METRIC_NAMES`.
         max_bpp: right end of the rate axis, bits a pixel.
         estimates: draw the estimates too.
+        published: DataFrame of `codec`, `bpp` and the metric: curves as their authors published them, drawn dotted.
     """
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for codec, points in summary.groupby("codec", sort=False):
@@ -36,6 +37,8 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True):
             shown = points[points[column] <= max_bpp]
             if len(shown) and (estimates or column == "bpp"):
                 axes.plot(shown[column], shown[metric], line, color=colour, marker=marker, ms=4, label=codec + note)
+    for k, (codec, points) in enumerate([] if published is None else published.groupby("codec", sort=False)):
+        axes.plot(points["bpp"], points[metric], ":", color=str(0.2 + 0.15 * k), lw=1.2, label=f"{codec} (published)")
     axes.set(xlabel="bits per pixel", ylabel=METRIC_NAMES[metric], xlim=(0, max_bpp))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7, loc="lower right")

@@ -1,12 +1,14 @@
 """Entropy coding of the flagship's latents: whole numbers to bytes and back, one tile at a time.
 
 For every tile, first how many channels of each group, from the first on, are not all zero, in 8 raw bits. Then group
-by group and phase by phase (`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of
+by group and pass by pass (`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of
 adaptive contexts for each group of channels, in which the difference from the predicted mean is coded
 (`contexts.code_remainder`).
 
 The same functions run in both directions, so encoder and decoder cannot disagree.
 """
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,7 +23,8 @@ MAX_LATENT = 2047
 BUCKETS, BUCKETS_PER_UNIT = 64, 6  # a sixth of a natural logarithm each
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
-NUM_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * SLOTS
+FRACTIONS = 2  # sets of contexts a bucket: predicted mean near a whole number, or near the middle of two
+NUM_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * FRACTIONS * SLOTS
 COUNT_BITS = 8
 
 
@@ -82,22 +85,33 @@ class RDLatentCoder(arithmetic.Stream):
         self.side_bits += arithmetic.information(self.coder) - before
         latents = np.zeros((height, width, CHANNELS), np.int32)
 
-        def code_phase(k, at, mean, log_scale):
-            channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
-            bucket = np.clip((log_scale + BUCKET_OFFSET) * BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS, 0, BUCKETS - 1)
-            values = choose(at, channels, mean, log_scale)
-            self._reserve(values.size)
-            before = arithmetic.information(self.coder)
-            code_values(
-                self.coder, self.data, self.contexts, values, mean.astype(np.int32), bucket.astype(np.uint8),
-                k * BUCKETS * SLOTS, self.decoding,
-            )  # fmt: skip
-            self.group_bits[k] += arithmetic.information(self.coder) - before
-            latents[at][..., channels] = values.reshape(latents[at][..., channels].shape)
-            return latents[at][..., channels]
+        # one thread codes; when encoding, it has values to code while the next are still predicted and chosen
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            coded = []
 
-        self.network.code(height, width, self.place, counts, code_phase)
+            def code_pass(k, at, mean, log_scale):
+                channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
+                values = choose(at, channels, mean, log_scale)
+                coded.append(thread.submit(self._code_values, k, values, mean, log_scale))
+                if self.decoding:
+                    coded[-1].result()
+                latents[at][..., channels] = values.reshape(latents[at][..., channels].shape)
+                return latents[at][..., channels]
+
+            self.network.code(height, width, self.place, counts, code_pass)
+            for done in coded:
+                done.result()  # raises what went wrong in the thread
         return latents
+
+    def _code_values(self, k, values, mean, log_scale):
+        bucket = np.clip((log_scale + BUCKET_OFFSET) * BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS, 0, BUCKETS - 1)
+        self._reserve(values.size)
+        before = arithmetic.information(self.coder)
+        code_values(
+            self.coder, self.data, self.contexts, values, mean.astype(np.int32), bucket.astype(np.uint8),
+            k * BUCKETS * FRACTIONS * SLOTS, self.decoding,
+        )  # fmt: skip
+        self.group_bits[k] += arithmetic.information(self.coder) - before
 
 
 @compiled
@@ -109,7 +123,7 @@ def code_counts(coder, data, counts, decoding):
 
 @compiled
 def code_values(coder, data, contexts, values, mean, bucket, first, decoding):
-    """Code the latents of a phase: int32 (positions, channels), read when encoding, filled when decoding.
+    """Code the latents of a pass: int32 (positions, channels), read when encoding, filled when decoding.
 
     Args:
         coder, data, contexts: state, bytes and probabilities of `arithmetic`.
@@ -119,14 +133,15 @@ def code_values(coder, data, contexts, values, mean, bucket, first, decoding):
         first: int, the contexts of this group.
         decoding: bool.
     """
-    half, quarter = 1 << (OUTPUT_BITS - 1), 1 << (OUTPUT_BITS - 3)
+    one = 1 << OUTPUT_BITS
     for position in range(values.shape[0]):
         for c in range(values.shape[1]):
-            centre = (np.int64(mean[position, c]) + half) >> OUTPUT_BITS
+            centre = (np.int64(mean[position, c]) + one // 2) >> OUTPUT_BITS
             fraction = mean[position, c] - (centre << OUTPUT_BITS)
-            side = 0 if abs(fraction) < quarter else (1 if fraction > 0 else 2)
+            side = 0 if abs(fraction) < one // 8 else (1 if fraction > 0 else 2)
             place = np.int64(bucket[position, c])
+            which = first + (FRACTIONS * place + (abs(fraction) >= one // 4)) * SLOTS
             shift = max(0, (place - RAW_BUCKET) // RAW_OCTAVE)
             value = np.int64(values[position, c]) - centre
-            value = code_remainder(coder, data, contexts, first + place * SLOTS, side, shift, value, decoding)
+            value = code_remainder(coder, data, contexts, which, side, shift, value, decoding)
             values[position, c] = value + centre

@@ -17,18 +17,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import datasets, pictures, rd_export
+from cae_compress import datasets, pictures, rd_export, weights
+from cae_compress.integer_context import from_integers
 from cae_compress.models import transforms
-from cae_compress.models.rdcae import RDCAE, lmbda_of
+from cae_compress.models.rdcae import RDCAE, assign_arrays, lmbda_of
+from cae_compress.rd_codec import take
 from cae_compress.train import run
 
 PATCH = transforms.PATCH
 HELD_OUT_EVERY = 25  # of the ImageNet samples, one in so many validates
-SCALES = (0.5, 0.62, 0.78)  # photographs are made smaller, so that the traces of JPEG go
-VALIDATION_SCALE = 0.62
+SCALES = (0.62, 0.8, 1.0)  # photographs are made smaller, so that the traces of JPEG go
+VALIDATION_SCALES = (0.62, 1.0)  # in turn
 VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5)
 WARMUP_STEPS = 200
 AVERAGE_EVERY = 10
+BASES = {"dct": transforms.dct_basis, "pca": transforms.pca_basis}
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Settings:
     """Everything that decides the result of a run.
 
     Attributes:
-        start: what the linear path starts as, "dct" or "pca".
+        start: what the linear path starts as, "dct" or "pca"; or weights to train on from, as `weights.load` has them.
         steps: number of gradient steps.
         decay_steps: so many of them, the last ones, with a learning rate that falls along a cosine to 1 %.
         learning_rate: Adam's highest rate.
@@ -52,10 +55,10 @@ class Settings:
     steps: int = 45_000
     decay_steps: int = 9_000
     learning_rate: float = 1e-3
-    batch_size: int = 6
-    crop: int = 128
+    batch_size: int = 4
+    crop: int = 192
     final_batch_size: int = 3
-    final_crop: int = 192
+    final_crop: int = 256
     averaging: float = 0.99
     validate_every: int = 1_500
     seed: int = 1
@@ -72,6 +75,7 @@ class RateDistortion:
     """
 
     name = "rdcae"
+    network = RDCAE
     columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
 
     def __init__(self, photographs, validation, settings=Settings()):
@@ -81,10 +85,14 @@ class RateDistortion:
             for crop in (settings.crop, settings.final_crop)
         }
         keras.utils.set_random_seed(settings.seed)
-        self.model = RDCAE(settings.dtype)
-        basis = {"dct": transforms.dct_basis, "pca": transforms.pca_basis}[settings.start]
-        sample = np.concatenate([self.batch(-k)[0] for k in range(1, 401)])
-        self.model.start(basis(patches(sample)), sample[:72])
+        self.model = self.network(settings.dtype)
+        if settings.start in BASES:
+            sample = np.concatenate([self.batch(-k)[0] for k in range(1, 401)])
+            self.model.start(BASES[settings.start](patches(sample)), sample[:72])
+        else:
+            arrays, _ = weights.load(settings.start)
+            assign_arrays(self.model, arrays)
+            self.model.context.assign(from_integers(take(arrays, "context")))
         self.optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0)
         self.optimizer.build(self.model.trainable_variables)
         self.averages = [tf.Variable(v) for v in self.model.trainable_variables]
@@ -149,15 +157,18 @@ class RateDistortion:
             loss, bpp, psnr_db = self._mean_loss()
         return -loss, (loss, bpp, psnr_db)
 
-    def _mean_loss(self):
-        """Mean over validation pictures and places of loss, bits a pixel and PSNR of the model as it is."""
+    def curves(self):
+        """Loss, bits a pixel and PSNR of the model as it is: float array (validation pictures, places, 3)."""
         rows = [
             [float(value[0]) for value in self._measure(tf.constant(image[None]), tf.constant([u], tf.float32))]
             for image in self.validation
             for u in VALIDATION_PLACES
         ]
         loss, bpp, mse = np.array(rows).T
-        return float(loss.mean()), float(bpp.mean()), float(np.mean(10 * np.log10(255**2 / mse)))
+        return np.stack([loss, bpp, 10 * np.log10(255**2 / mse)], axis=-1).reshape(-1, len(VALIDATION_PLACES), 3)
+
+    def _mean_loss(self):
+        return self.curves().mean(axis=(0, 1)).tolist()
 
     def _measure(self, x, u):
         return self.loss(x, u, training=False)
@@ -202,7 +213,7 @@ def photographs():
         if k % HELD_OUT_EVERY:
             training += [_smaller(image, scale) for scale in SCALES]
         else:
-            image = _smaller(image, VALIDATION_SCALE)
+            image = _smaller(image, VALIDATION_SCALES[len(validation) % len(VALIDATION_SCALES)])
             height, width = (side // PATCH * PATCH for side in image.shape[:2])
             validation.append(image[:height, :width])
     return training, [image for image in validation if min(image.shape[:2]) >= 128]
@@ -218,10 +229,13 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
     parser.add_argument("--decay-steps", type=int, default=Settings.decay_steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
-    parser.add_argument("--start", choices=("dct", "pca"), default=Settings.start, help="of the linear path")
+    parser.add_argument(
+        "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
+    )
+    parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
-    settings = Settings(steps=args.steps, decay_steps=args.decay_steps, seed=args.seed, start=args.start)
+    settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
     training, validation = photographs()
     task = RateDistortion(training, validation, settings)
     record = run(task, args.folder)

@@ -19,6 +19,11 @@ def logistic_bits(distance, scale):
     return -np.log2(max(upper - lower, 1e-9))
 
 
+def nearest(y, mean, scale, channels):
+    """Plain rounding, as `RDLatentCoder.encode` wants a quantizer: int32 like `y`."""
+    return np.rint(y).astype(np.int32)
+
+
 @compiled
 def choose(y, mean, scale, weights):
     """Quantize latents.

@@ -114,6 +114,7 @@ class Reconstruction:
 
     name = "cheng2018"
     columns = ("train_mse", "validation_psnr_db")
+    network = CAE
 
     def __init__(self, pictures, validation, settings=Settings()):
         self.pictures, self.validation, self.settings = pictures, validation, settings
@@ -122,7 +123,7 @@ class Reconstruction:
         if mixed is None:
             mixed = bool(tf.config.list_physical_devices("GPU"))
         keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
-        self.model = CAE(settings.noise_amplitude, seed=settings.seed)
+        self.model = self.network(settings.noise_amplitude, seed=settings.seed)
         if settings.start == "dct":
             start_as_dct(self.model)
         warmup = min(MAX_WARMUP_STEPS, settings.steps // 10)
@@ -287,10 +288,10 @@ def main(argv=None):
     settings = Settings(steps=args.steps, seed=args.seed, start=args.start)
     train_pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
-    record = train(train_pictures, validation, args.folder, settings)
-    print(json.dumps(record, indent=1))
+    task = Reconstruction(train_pictures, validation, settings)
+    print(json.dumps(run(task, args.folder), indent=1))
     if args.export:
-        export.export(args.folder, train_pictures, export.context_photographs(), args.export)
+        export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
 
 
 if __name__ == "__main__":

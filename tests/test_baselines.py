@@ -86,3 +86,10 @@ def test_without_a_system_library_jpeg_2000_still_works_through(setup, version, 
 def test_even_noise_becomes_an_optimised_jpeg(codec):
     noise = np.random.default_rng(1).integers(0, 256, (256, 384, 3), dtype=np.uint8)
     assert codec.decode(codec.encode(noise, 90)).shape == noise.shape
+
+
+def test_jpeg_2000_reaches_the_psnr_it_is_asked_for(photographs):
+    picture = photographs["coffee"]
+    for psnr in (30, 38):
+        decoded = baselines.FIXED_PSNR.decode(baselines.FIXED_PSNR.encode(picture, psnr))
+        assert metrics.psnr(picture, decoded) == pytest.approx(psnr, abs=1)

@@ -131,3 +131,12 @@ def test_every_command_has_a_help_text():
             [sys.executable, "-m", "cae_compress.cli", command, "--help"], capture_output=True, text=True
         )
         assert answer.returncode == 0 and f"cae-compress {command}" in answer.stdout
+
+
+def test_effort_is_spent(pictures):
+    picture, target = np.asarray(Image.open(pictures[0]))[:40, :50], pictures[0].with_name("small.png")
+    Image.fromarray(picture).save(target)
+    assert run("encode", target, "-q", 40, "--effort", 2) == 0
+    assert target.with_suffix(".cae").read_bytes() == cae_compress.encode(picture, 40, effort=2)
+    with pytest.raises(SystemExit, match="2"):
+        run("encode", target, "--effort", -1)

@@ -65,3 +65,18 @@ def test_sizes_at_equal_psnr_lie_between_real_files_and_are_missing_beyond_them(
     sizes = evaluate.sizes_at_equal_psnr(table, reference="ours").iloc[0]
     assert sizes["ours"] == 200 and sizes["theirs"] == 300  # half-way in PSNR, half-way in log size
     assert np.isnan(sizes["worse"]) and np.isnan(sizes["one point"])
+
+
+def test_mean_curves_move_where_bd_rates_of_pictures_do_not():
+    """The very same codec asked for a fixed rate and for a fixed quality, on an easy and on a hard picture."""
+    rate = np.array([0.25, 0.5, 1.0, 2.0])
+    easy, hard = (lambda bpp: 36 + 6 * np.log2(bpp)), (lambda bpp: 30 + 6 * np.log2(bpp))
+    rows = []
+    for picture, psnr in (("easy", easy), ("hard", hard)):
+        rows += [("JPEG 2000", k, picture, bpp, psnr(bpp)) for k, bpp in enumerate(rate)]
+        fixed = 2 ** ((np.array([27, 31, 35, 39]) - psnr(1)) / 6)
+        rows += [("fixed PSNR", k, picture, bpp, psnr(bpp)) for k, bpp in enumerate(fixed)]
+    table = pd.DataFrame(rows, columns=["codec", "setting", "picture", "bpp", "psnr_db"])
+    assert np.allclose(evaluate.bd_rates(table)["fixed PSNR"], 0, atol=0.5)
+    means = table.groupby(["codec", "setting"]).mean(numeric_only=True).reset_index()
+    assert evaluate.mean_curve_bd_rates(means)["fixed PSNR"] > 10

@@ -35,13 +35,13 @@ def predictions(arrays, latents, place):
     """Mean and log scale of every latent, with the latents given."""
     mean, log_scale = np.zeros((2, *latents.shape))
 
-    def code_phase(k, at, m, s):
+    def code_pass(k, at, m, s):
         a, b = GROUPS[k], GROUPS[k + 1]
         for target, values in ((mean, m), (log_scale, s)):
             target[at][..., a:b] = values.reshape(target[at][..., a:b].shape)
         return latents[at][..., a:b]
 
-    IntegerContext(arrays).code(*latents.shape[:2], place, np.diff(GROUPS), code_phase)
+    IntegerContext(arrays).code(*latents.shape[:2], place, np.diff(GROUPS), code_pass)
     return mean, log_scale
 
 
@@ -79,7 +79,6 @@ def test_no_sum_can_leave_the_range_where_float32_is_exact(which, arrays):
     if which == "shipped":
         shipped, _ = weights.load("rdcae")
         arrays = {k.removeprefix("context/"): v for k, v in shipped.items() if k.startswith("context/")}
-    largest = {"magnitude": integer_context.MAGNITUDES[-1], "signed": integer_context.MAX_SIGNED}
     most = integer_context.MAX_ACTIVATION
     for k in range(len(GROUPS) - 1):
         group = {
@@ -87,21 +86,30 @@ def test_no_sum_can_leave_the_range_where_float32_is_exact(which, arrays):
             for name in integer_context.ARRAYS
             if f"{k}/{name}" in arrays
         }
-
-        def reach(kind, group=group):
-            return sum(
-                largest[name.split("_")[1]] * values.reshape(-1, integer_context.HIDDEN).sum(axis=0)
-                for name, values in group.items()
-                if name.startswith(kind) and not name.endswith("mean")
+        own = [
+            sum(
+                largest * group[f"own_{kind}"][number].sum(axis=(0, 1))
+                for kind, largest in (("magnitude", 89), ("signed", 255))
+                if f"own_{kind}" in group
             )
-
-        first = (
-            np.maximum(reach("corners"), reach("cross")) + (reach("lower") if k else 0) + group["quality"].max(axis=0)
+            for number in range(len(group["mean"]))
+        ]
+        lower = sum(
+            largest * group[f"lower_{kind}"].sum(axis=0).reshape(9, -1).sum(axis=0)
+            for kind, largest in (("magnitude", 89), ("signed", 255))
+            if k
         )
-        assert first.max() < LIMIT
+        assert integer_context.MAGNITUDES.max() == 89
+        assert (np.max(own, axis=0) + lower + group["quality"].max(axis=(0, 1))).max() < LIMIT
         assert (most * group["middle"].sum(axis=0) + group["middle_bias"]).max() < LIMIT
         assert (2 * most * group["out"].sum(axis=0) + group["out_bias"].max(axis=0)).max() < LIMIT
-        assert max(group[f"{kind}_mean"].sum(axis=(0, 1)).max() for kind in ("corners", "cross")) * 255 < LIMIT
+        assert group["mean"].sum(axis=(1, 2)).max() * 255 < LIMIT
+
+
+def test_integers_can_be_trained_on(arrays):
+    again = integer_context.to_integers(integer_context.from_integers(arrays))
+    for name, values in arrays.items():
+        assert np.array_equal(again[name], values), name
 
 
 def test_the_order_of_summation_does_not_matter(arrays, latents, monkeypatch):

@@ -52,3 +52,11 @@ def test_training_curves_have_a_line_a_run():
     log = pd.DataFrame({"step": [1, 2], "train_mse": [0.1, 0.01], "validation_psnr_db": [10, 20]})
     figure = plots.training_curves({"a": log, "b": log})
     assert [len(axis.get_lines()) for axis in figure.axes] == [2, 2]
+
+
+def test_published_curves_are_dotted():
+    summary = pd.DataFrame({"codec": "JPEG", "bpp": [0.5, 1.0], "estimate_bpp": [np.nan] * 2, "psnr_db": [30, 33]})
+    published = pd.DataFrame({"codec": "Theirs 2017", "bpp": [0.4, 0.9], "psnr_db": [31, 34]})
+    lines = plots.rate_distortion(summary, published=published).axes[0].lines
+    assert [line.get_linestyle() for line in lines] == ["-", ":"]
+    assert lines[1].get_xdata().tolist() == [0.4, 0.9]

@@ -3,7 +3,7 @@ import csv
 import numpy as np
 import pytest
 
-from cae_compress import rd_export, rd_train, train
+from cae_compress import rd_export, rd_train, train, training_ablations
 from cae_compress.models import transforms
 from cae_compress.rd_codec import RDCodec
 
@@ -62,3 +62,26 @@ def test_starts_are_orthonormal_bases_strongest_first(basis, photographs):
     assert np.allclose(functions.T @ functions, np.eye(transforms.CHANNELS), atol=1e-4)
     energy = np.square(patches.reshape(len(patches), -1) @ functions).mean(axis=0)
     assert (np.diff(energy) <= 1e-3 * energy[:-1] + 1e-9).all()
+
+
+def test_training_goes_on_from_weights(finished, photographs, tmp_path):
+    rd_export.export(finished[2].model, finished[0], [photographs["coffee"][:100, :130]], tmp_path / "mine.npz")
+    settings = rd_train.Settings(**{**vars(SETTINGS), "start": str(tmp_path / "mine.npz")})
+    again = rd_train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], settings)
+    assert again.curves().mean(axis=(0, 1))[0] == pytest.approx(finished[1]["validation_loss"], rel=1e-2)
+
+
+@pytest.mark.parametrize("name", training_ablations.VARIANTS)
+def test_ablations_train(name, photographs, tmp_path):
+    data = list(photographs.values()), [photographs["coffee"][:128, :128]]
+    task = training_ablations.train_variant(name, tmp_path, SETTINGS, data)
+    rows = list(training_ablations.table({"full": (task, task.curves())}))
+    assert rows[0]["bd_rate_percent"] == pytest.approx(0, abs=1e-6) and rows[0]["steps"] == SETTINGS.steps
+
+
+def test_the_linear_path_alone_is_linear():
+    model = training_ablations.LinearOnly()
+    x = np.random.default_rng(1).normal(size=(2, 32, 48, 3)).astype(np.float32)
+    y = model.g_a(x).numpy()
+    assert np.allclose(model.g_a(x[:1] + x[1:]).numpy(), y[:1] + y[1:], atol=1e-4) and len(model.g_a.weights) == 1
+    assert model.g_s(y).shape == x.shape and len(model.g_s.weights) == 1

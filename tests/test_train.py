@@ -25,8 +25,8 @@ def pictures(photographs):
 @pytest.fixture(scope="module")
 def finished(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    record = train.train(pictures, pictures[:3], folder, SETTINGS, progress=False)
-    return folder, record
+    task = train.Reconstruction(pictures, pictures[:3], SETTINGS)
+    return folder, train.run(task, folder, progress=False), task.model
 
 
 def rows(folder):
@@ -35,7 +35,7 @@ def rows(folder):
 
 
 def test_a_run_leaves_weights_a_record_and_logs(finished):
-    folder, record = finished
+    folder, record, _ = finished
     assert [row[0] for row in rows(folder)] == ["6", "12", "18", "24"]
     assert record["parameters"] == 250_529
     assert record["validation_psnr_db"] > 25 and "tensorflow" in record["versions"]
@@ -100,7 +100,7 @@ def test_an_epoch_shows_every_plane_once():
 
 
 def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
-    export.export(finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
+    export.export(finished[2], finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
     codec = CAECodec(model=str(tmp_path / "mine.npz"))
     planes = as_planes(pictures[:1])
     codes = np.concatenate([codec.cae.encode_planes(as_planes(pictures[k : k + 1])) for k in range(len(pictures))])

@@ -1,11 +1,14 @@
 """The flagship's rate model: what to expect of each latent, from latents decoded before it.
 
-Latents are decoded group by group, low frequencies first, and within a group in three passes over the positions:
+Latents are decoded group by group, low frequencies first, and within a group in passes over the positions, each of
+which sees all lower groups in the 3x3 positions around it and what its own group has by then:
 
-    A C A C     A: even row, even column      sees all lower groups in the 3x3 positions around it
-    C B C B     B: odd row, odd column        sees besides the four A at its corners, in its own group
-    A C A C     C: the others                 sees besides the four A and B at its sides
+    A C A C         A: every second row and column      sees none of its own group
+    C B C B         B: the middles of squares of A      sees the four A at its corners
+    A C A C         C: the others                       sees the four A and B at its sides
     C B C B
+
+In the lowest group, which has no lower one to look at, the A themselves are decoded like this, from coarser grids.
 
 A small network turns what is seen into a mean and a scale of a logistic distribution for every channel of the group.
 All positions of a pass are independent of each other: the decoder needs a few matrix products, not a loop over pixels.
@@ -20,11 +23,23 @@ import keras  # isort: skip
 import numpy as np
 import tensorflow as tf
 
-from cae_compress.integer_context import GROUPS, HIDDEN, MAX_LOG_SCALE, MIN_LOG_SCALE, NUM_LMBDAS, SIGNED, SIGNED_UNIT
+from cae_compress.integer_context import (
+    AROUND,
+    GROUPS,
+    HALVING,
+    HIDDEN,
+    MAX_LOG_SCALE,
+    MIN_LOG_SCALE,
+    NUM_LMBDAS,
+    SIGNED,
+    SIGNED_UNIT,
+    SPACINGS,
+)
 from cae_compress.layers import interpolate
 
-CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)[:, :, None, None]
-CORNERS = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]], np.float32)[:, :, None, None]
+# (passes that halve a spacing, 3, 3, 1, 1): 1 at the neighbours that each sees in its own group
+SEEN = np.array([[place in neighbours for place in AROUND] for *_, neighbours in HALVING], np.float32)
+SEEN = SEEN.reshape(-1, 3, 3, 1, 1)
 
 
 class ContextNetwork(keras.layers.Layer):
@@ -41,19 +56,17 @@ class ContextNetwork(keras.layers.Layer):
     def build(self, _):
         start = keras.initializers.VarianceScaling(0.5)
         self.groups = []
-        for a, b in zip(GROUPS, GROUPS[1:]):
+        for a, b, spacings in zip(GROUPS, GROUPS[1:], SPACINGS):
             lower, own, n = num_features(0, a), num_features(a, b), b - a
-            signed = min(b, SIGNED)
+            signed, halvings = min(b, SIGNED), len(spacings) * len(HALVING)
 
             def weight(name, *shape, initializer=start, a=a):
                 return self.add_weight(name=f"{name}{a}", shape=shape, initializer=initializer)
 
             group = {
-                "own_corners": weight("own_corners", 3, 3, own, HIDDEN),
-                "own_cross": weight("own_cross", 3, 3, own, HIDDEN),
-                "mean_corners": weight("mean_corners", 3, 3, signed, n, initializer="zeros"),
-                "mean_cross": weight("mean_cross", 3, 3, signed, n, initializer="zeros"),
-                "quality": weight("quality", NUM_LMBDAS, HIDDEN, initializer="zeros"),
+                "own": weight("own", halvings, 3, 3, own, HIDDEN),
+                "mean": weight("mean", halvings, 3, 3, signed, n, initializer="zeros"),
+                "quality": weight("quality", 1 + halvings, NUM_LMBDAS, HIDDEN, initializer="zeros"),
                 "middle": weight("middle", HIDDEN, HIDDEN),
                 "middle_bias": weight("middle_bias", HIDDEN, initializer="zeros"),
                 "out": weight("out", HIDDEN, 2 * n, initializer="zeros"),
@@ -64,26 +77,26 @@ class ContextNetwork(keras.layers.Layer):
             self.groups.append(group)
 
     def call(self, q, u):
-        is_b, is_c = pass_masks(tf.shape(q)[1], tf.shape(q)[2])
         means, log_scales = [], []
-        for (a, b), group in zip(zip(GROUPS, GROUPS[1:]), self.groups):
-            own = features(q, a, b)
-            h = is_b * same(own, group["own_corners"] * CORNERS) + is_c * same(own, group["own_cross"] * CROSS)
-            h += interpolate(group["quality"], u)[:, None, None]
+        for a, b, spacings, group in zip(GROUPS, GROUPS[1:], SPACINGS, self.groups):
+            is_pass = pass_masks(tf.shape(q)[1], tf.shape(q)[2], spacings)
+            h = tf.einsum("bqh,yxq->byxh", interpolate(tf.transpose(group["quality"], (1, 0, 2)), u), is_pass)
             if a:
-                h += same(features(q, 0, a), group["lower"])
-            h = tf.nn.relu(h)
+                h += tf.nn.conv2d(features(q, 0, a), group["lower"], 1, "SAME")  # with zeros around the picture
+            h = tf.nn.relu(h + from_neighbours(features(q, a, b), group["own"], spacings, is_pass))
             h += tf.nn.relu(h @ group["middle"] + group["middle_bias"])
             out = h @ group["out"] + interpolate(group["out_bias"], u)[:, None, None]
             signed = q[..., : min(b, SIGNED)]
-            mean = out[..., : b - a]
-            mean += is_b * same(signed, group["mean_corners"] * CORNERS) + is_c * same(
-                signed, group["mean_cross"] * CROSS
-            )
-            means.append(mean)
+            means.append(out[..., : b - a] + from_neighbours(signed, group["mean"], spacings, is_pass))
             log_scales.append(out[..., b - a :])
         log_scale = tf.clip_by_value(tf.concat(log_scales, -1), MIN_LOG_SCALE, MAX_LOG_SCALE)
         return tf.concat(means, -1), log_scale
+
+    def assign(self, groups):
+        """Set all weights, as `integer_context.from_integers` has them."""
+        for group, values in zip(self.groups, groups):
+            for name, variable in group.items():
+                variable.assign(values[name])
 
     def start_at_statistics(self, y):
         """Set the last biases to the mean and spread of latents y, float array (NUM_LMBDAS, n, CHANNELS)."""
@@ -103,21 +116,33 @@ def features(q, a, b):
     return tf.concat([magnitude, SIGNED_UNIT * q[..., a : min(b, SIGNED)]], -1) if a < SIGNED else magnitude
 
 
-def same(x, kernel):
-    """Convolution with zeros around the picture."""
-    return tf.nn.conv2d(x, kernel, 1, "SAME")
+def pass_masks(height, width, spacings):
+    """Which pass of a group each position belongs to: float tensor (height, width, passes) of zeros and ones."""
+    row, column = tf.range(height)[:, None], tf.range(width)[None]
+    coarsest = 2 * spacings[0]
+    masks = [tf.logical_and(row % coarsest == 0, column % coarsest == 0)]
+    for spacing in spacings:
+        for down, right, _ in HALVING:
+            masks.append(
+                tf.logical_and(row % (2 * spacing) == spacing * down, column % (2 * spacing) == spacing * right)
+            )
+    return tf.cast(tf.stack(masks, -1), tf.float32)
 
 
-def pass_masks(height, width):
-    """Where passes B and C are: two float tensors, shape (1, height, width, 1)."""
-    odd_row = (tf.range(height) % 2 == 1)[None, :, None, None]
-    odd_column = (tf.range(width) % 2 == 1)[None, None, :, None]
-    is_b = tf.logical_and(odd_row, odd_column)
-    return tf.cast(is_b, tf.float32), tf.cast(tf.math.logical_xor(odd_row, odd_column), tf.float32)
+def from_neighbours(x, kernels, spacings, is_pass):
+    """Convolves each position with the kernel of its pass: (b, h, w, n) -> (b, h, w, m).
 
-
-def logistic_bits(v, mean, log_scale):
-    """Information of v, in bits, under a logistic distribution integrated over [v - 1/2, v + 1/2]."""
-    distance, scale = tf.abs(v - mean), tf.exp(log_scale)
-    p = tf.sigmoid((0.5 - distance) / scale) - tf.sigmoid((-0.5 - distance) / scale)
-    return -tf.math.log(tf.maximum(p, 1e-9)) / np.log(2.0).astype(np.float32)
+    Args:
+        x: features of the own group.
+        kernels: (passes - 1, 3, 3, n, m); the first pass sees nothing.
+        spacings: of the group.
+        is_pass: from `pass_masks`.
+    """
+    total, m = 0.0, kernels.shape[-1]
+    for k, spacing in enumerate(spacings):
+        these = slice(k * len(HALVING), (k + 1) * len(HALVING))
+        kernel = tf.transpose(kernels[these] * SEEN, (1, 2, 3, 0, 4))  # all passes of a spacing in one convolution
+        y = tf.nn.conv2d(x, tf.reshape(kernel, (3, 3, -1, len(HALVING) * m)), 1, "SAME", dilations=spacing)
+        y = tf.reshape(y, (*tf.unstack(tf.shape(y)[:3]), len(HALVING), m))
+        total += tf.einsum("byxqm,yxq->byxm", y, is_pass[..., 1:][..., these])
+    return total

@@ -23,8 +23,8 @@ import numpy as np
 import tensorflow as tf
 
 from cae_compress.integer_context import NUM_LMBDAS
-from cae_compress.layers import interpolate, round_straight_through
-from cae_compress.models.context_network import ContextNetwork, logistic_bits
+from cae_compress.layers import interpolate, logistic_bits, round_straight_through
+from cae_compress.models.context_network import ContextNetwork
 from cae_compress.models.transforms import CHANNELS, analysis, start_as, synthesis
 
 MIN_LMBDA = 0.0009
@@ -78,11 +78,19 @@ class RDCAE(keras.Model):
         x = centred(x)
         y = self.g_a(x) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
         q = round_straight_through(y)
-        noisy = y + tf.random.uniform(tf.shape(y), -0.5, 0.5) if training else q
-        bits = logistic_bits(noisy, *self.context(q, u))
-        x_hat = self.g_s(q * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None])
+        of_rate, of_distortion = self.proxies(y, q) if training else (q, q)
+        bits = logistic_bits(of_rate, *self.expect(q, u))
+        x_hat = self.g_s(of_distortion * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None])
         num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
         return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
+
+    def proxies(self, y, q):
+        """What stands in for the rounded q while training: (in the rate, in the distortion)."""
+        return y + tf.random.uniform(tf.shape(y), -0.5, 0.5), q
+
+    def expect(self, q, u):
+        """Mean and log scale of every q."""
+        return self.context(q, u)
 
     def distortion_weights(self, u):
         """What a squared error of one step in a latent of each channel costs, lambda * 255**2 * error, in bits.
@@ -121,18 +129,27 @@ def to_arrays(model):
     return {name: variable.numpy() for name, variable in _variables(model)}
 
 
-def from_arrays(arrays):
+def from_arrays(arrays, dtype=None):
     """An `RDCAE` with the variables of `to_arrays`; its context network, which coding does not use, is untrained.
+
+    Args:
+        arrays: dict, as `to_arrays` makes it.
+        dtype: of `RDCAE`.
 
     Raises:
         ValueError: a name or a shape is not the model's.
     """
-    model = RDCAE()
+    model = RDCAE(dtype)
+    assign_arrays(model, arrays)
+    return model
+
+
+def assign_arrays(model, arrays):
+    """Set the variables of `to_arrays`; raises like `from_arrays`."""
     for name, variable in _variables(model):
         if name not in arrays or arrays[name].shape != variable.shape:
             raise ValueError(f"these are not weights of rdcae: {name} is missing or of another shape")
         variable.assign(arrays[name])
-    return model
 
 
 def _variables(model):

@@ -76,8 +76,8 @@ def analysis(dtype=None):
     y = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, use_bias=False, dtype="float32", name="linear")(x)
     h = relu(conv(SpaceToDepth(dtype=dtype)(x), 48, 3, dtype=dtype), dtype)  # 1/2
     h = residual(conv(h, 96, 3, 2, dtype), dtype)  # 1/4
-    h = residual(residual(conv(h, 128, 3, 2, dtype), dtype), dtype)  # 1/8
-    h = residual(conv(h, 256, 3, 2, dtype), dtype)  # 1/16
+    h = residual(residual(residual(conv(h, 128, 3, 2, dtype), dtype), dtype), dtype)  # 1/8
+    h = residual(residual(conv(h, 256, 3, 2, dtype), dtype), dtype)  # 1/16
     h = conv(relu(h, dtype), CHANNELS, 1, dtype="float32", kernel_initializer="zeros", name="last")
     return keras.Model(x, layers.Add(dtype="float32")([y, h]), name="analysis")
 
@@ -89,7 +89,7 @@ def synthesis(dtype=None):
     x = layers.Conv2D(3 * PATCH**2, 1, use_bias=False, dtype="float32", name="linear")(y_hat)
     x = DepthToSpace(PATCH, dtype="float32")(x)
     h = conv(y_hat, 192, 1, dtype=dtype)  # 1/16
-    for width, depth in ((192, 2), (128, 3), (96, 2)):
+    for width, depth in ((192, 3), (128, 3), (96, 2)):
         if h.shape[-1] != width:
             h = DepthToSpace(dtype=dtype)(conv(h, 4 * width, 1, dtype=dtype))  # 1/8, then 1/4
         for _ in range(depth):

@@ -10,6 +10,7 @@ STYLES = {
     "JPEG 4:2:0": ("#8c564b", "s"),
     "JPEG 4:4:4": ("#c49c94", "s"),
     "JPEG 2000": ("#1f77b4", "o"),
+    "JPEG 2000, fixed PSNR": ("#aec7e8", "o"),
     "WebP": ("#2ca02c", "^"),
     "AVIF": ("#9467bd", "v"),
     "CAE, fixed PCA": ("#d62728", "D"),
@@ -30,7 +31,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True, publ
         estimates: draw the estimates too.
         published: DataFrame of `codec`, `bpp` and the metric: curves as their authors published them, drawn dotted.
     """
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
     for codec, points in summary.groupby("codec", sort=False):
         colour, marker = STYLES.get(codec, (None, "x"))
         for column, line, note in (("bpp", "-", ""), ("estimate_bpp", "--", " (entropy estimate, no file)")):
@@ -41,7 +42,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=True, publ
         axes.plot(points["bpp"], points[metric], ":", color=str(0.2 + 0.15 * k), lw=1.2, label=f"{codec} (published)")
     axes.set(xlabel="bits per pixel", ylabel=METRIC_NAMES[metric], xlim=(0, max_bpp))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

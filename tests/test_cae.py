@@ -128,7 +128,7 @@ def test_impossible_settings_are_refused(settings, fixed_codec):
         fixed_codec.decode(bitstream.write(header, b"abc"))
 
 
-@pytest.mark.parametrize("bits", [0, 17, "8", None])
+@pytest.mark.parametrize("bits", [0, 17, "8"])
 def test_bits_out_of_range_are_refused_before_any_work(bits, photograph, fixed_codec):
     with pytest.raises(ValueError, match="1 to 16"):
         fixed_codec.encode(photograph, bits)

@@ -79,4 +79,4 @@ def test_mean_curves_move_where_bd_rates_of_pictures_do_not():
     table = pd.DataFrame(rows, columns=["codec", "setting", "picture", "bpp", "psnr_db"])
     assert np.allclose(evaluate.bd_rates(table)["fixed PSNR"], 0, atol=0.5)
     means = table.groupby(["codec", "setting"]).mean(numeric_only=True).reset_index()
-    assert evaluate.mean_curve_bd_rates(means)["fixed PSNR"] > 10
+    assert evaluate.mean_curve_bd_rates(means)["fixed PSNR"] > 4

@@ -21,6 +21,12 @@ def photograph(photographs):
 
 
 @pytest.fixture(scope="session")
+def crops(photographs):
+    """Squares to train on for a moment: uint8 (18, 48, 48, 3)."""
+    return np.stack([image[k : k + 48, k : k + 48] for image in photographs.values() for k in (0, 90, 180)])
+
+
+@pytest.fixture(scope="session")
 def fixed_codec():
     from cae_compress.cae import CAECodec
 

@@ -13,20 +13,14 @@ SETTINGS = cae_rd_train.Settings.of(
 
 
 @pytest.fixture(scope="module")
-def pictures(photographs):
-    cuts = [image[k : k + 48, k : k + 48] for image in photographs.values() for k in (0, 90, 180)]
-    return np.stack(cuts)
-
-
-@pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory):
+def finished(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    task = cae_rd_train.RateDistortion(pictures, pictures[:8], SETTINGS)
+    task = cae_rd_train.RateDistortion(crops, crops[:8], SETTINGS)
     return task, folder, train.run(task, folder, progress=False)
 
 
-def test_training_lowers_the_loss(finished, pictures):
-    start, _ = cae_rd_train.RateDistortion(pictures, pictures[:8], SETTINGS).validate()
+def test_training_lowers_the_loss(finished, crops):
+    start, _ = cae_rd_train.RateDistortion(crops, crops[:8], SETTINGS).validate()
     task, _, record = finished
     assert -record["validation_loss"] > start
     assert record["validation_psnr_db"] > 24 and 0 < record["validation_bpp"] < 8
@@ -37,11 +31,11 @@ def test_noise_is_as_wide_as_the_quantization_step():
     assert coarse.noise_amplitude == pytest.approx(2 * fine.noise_amplitude)
 
 
-def test_an_exported_network_codes_at_the_step_it_was_trained_for(finished, pictures, photographs, tmp_path):
+def test_an_exported_network_codes_at_the_step_it_was_trained_for(finished, crops, photographs, tmp_path):
     task, folder, _ = finished
     step = 2 * SETTINGS.noise_amplitude
     path = tmp_path / "mine.npz"
-    export.export(task.model, folder, pictures, [photographs["coffee"][:150, :280]], path, step)
+    export.export(task.model, folder, crops, [photographs["coffee"][:150, :280]], path, step)
     codec = CAECodec(model=str(path))
     assert codec.scale / 2 ** (codec.bits - 1) == pytest.approx(step, rel=1e-2)
     picture = photographs["rocket"][:100, :140]

@@ -17,15 +17,9 @@ SETTINGS = train.Settings(steps=24, batch_size=4, crop=32, picture_size=48, vali
 
 
 @pytest.fixture(scope="module")
-def pictures(photographs):
-    cuts = [image[k : k + 48, k : k + 48] for image in photographs.values() for k in (0, 90, 180)]
-    return np.stack(cuts)
-
-
-@pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory):
+def finished(crops, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    task = train.Reconstruction(pictures, pictures[:3], SETTINGS)
+    task = train.Reconstruction(crops, crops[:3], SETTINGS)
     return folder, train.run(task, folder, progress=False), task.model
 
 
@@ -42,11 +36,11 @@ def test_a_run_leaves_weights_a_record_and_logs(finished):
     assert (folder / "best.weights.h5").exists() and list((folder / "tensorboard").iterdir())
 
 
-def test_a_seed_makes_a_run_repeatable_and_another_seed_makes_another(finished, pictures, tmp_path):
-    train.train(pictures, pictures[:3], tmp_path / "same", SETTINGS, progress=False)
+def test_a_seed_makes_a_run_repeatable_and_another_seed_makes_another(finished, crops, tmp_path):
+    train.train(crops, crops[:3], tmp_path / "same", SETTINGS, progress=False)
     assert rows(tmp_path / "same") == rows(finished[0])
     other = train.Settings(**{**vars(SETTINGS), "seed": 2})
-    train.train(pictures, pictures[:3], tmp_path / "other", other, progress=False)
+    train.train(crops, crops[:3], tmp_path / "other", other, progress=False)
     assert rows(tmp_path / "other") != rows(finished[0])
 
 
@@ -56,13 +50,13 @@ import numpy as np
 from cae_compress import export, train
 sys.path.insert(0, {tests!r})
 from test_train import SETTINGS
-pictures = np.load({pictures!r})
-train.train(pictures, pictures[:3], {folder!r}, SETTINGS, progress=False)
+crops = np.load({pictures!r})
+train.train(crops, crops[:3], {folder!r}, SETTINGS, progress=False)
 """
 
 
-def test_a_killed_run_resumes_to_the_very_same_place(finished, pictures, tmp_path):
-    np.save(tmp_path / "pictures.npy", pictures)
+def test_a_killed_run_resumes_to_the_very_same_place(finished, crops, tmp_path):
+    np.save(tmp_path / "pictures.npy", crops)
     folder = tmp_path / "run"
     code = KILLED.format(tests=str(Path(__file__).parent), pictures=str(tmp_path / "pictures.npy"), folder=str(folder))
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
@@ -72,18 +66,18 @@ def test_a_killed_run_resumes_to_the_very_same_place(finished, pictures, tmp_pat
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert 1 <= len(rows(folder)) < 4, "it was to be killed half-way"
-    train.train(pictures, pictures[:3], folder, SETTINGS, progress=False)
+    train.train(crops, crops[:3], folder, SETTINGS, progress=False)
     assert rows(folder) == rows(finished[0])
 
 
-def test_other_settings_do_not_continue_a_run(finished, pictures):
+def test_other_settings_do_not_continue_a_run(finished, crops):
     other = train.Settings(**{**vars(SETTINGS), "steps": 30})
     with pytest.raises(ValueError, match="other settings"):
-        train.train(pictures, pictures[:3], finished[0], other, progress=False)
+        train.train(crops, crops[:3], finished[0], other, progress=False)
 
 
-def test_batches_are_a_function_of_seed_and_step(pictures):
-    planes = as_planes(pictures)
+def test_batches_are_a_function_of_seed_and_step(crops):
+    planes = as_planes(crops)
     everything = [batch.numpy() for batch in train.batches(planes, SETTINGS)]
     later = [batch.numpy() for batch in train.batches(planes, SETTINGS, start=20)]
     assert len(everything) == 24 and everything[0].shape == (4, 32, 32, 1)
@@ -99,11 +93,11 @@ def test_an_epoch_shows_every_plane_once():
     assert seen[:12].tolist() != seen[12:].tolist()
 
 
-def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
-    export.export(finished[2], finished[0], pictures, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
+def test_an_exported_run_is_a_codec(finished, crops, photographs, tmp_path):
+    export.export(finished[2], finished[0], crops, [photographs["coffee"][:150, :280]], tmp_path / "mine.npz")
     codec = CAECodec(model=str(tmp_path / "mine.npz"))
-    planes = as_planes(pictures[:1])
-    codes = np.concatenate([codec.cae.encode_planes(as_planes(pictures[k : k + 1])) for k in range(len(pictures))])
+    planes = as_planes(crops[:1])
+    codes = np.concatenate([codec.cae.encode_planes(as_planes(crops[k : k + 1])) for k in range(len(crops))])
     rotated = (codes.reshape(-1, 32) - codec.mean) @ codec.basis
     covariance = np.cov(rotated.T)
     assert (np.diff(np.diag(covariance)) <= 1e-2).all(), "feature maps by descending variance"
@@ -113,12 +107,12 @@ def test_an_exported_run_is_a_codec(finished, pictures, photographs, tmp_path):
     assert np.array_equal(codec.decode(codec.encode(image, 6)), codec.reconstruct(codec.latents(image, 6), 6, 100, 100))
 
 
-def test_mixed_precision_trains_too(pictures, tmp_path):
+def test_mixed_precision_trains_too(crops, tmp_path):
     import keras
 
     settings = train.Settings(**{**vars(SETTINGS), "steps": 6, "mixed_precision": True})
     try:
-        record = train.train(pictures, pictures[:3], tmp_path, settings, progress=False)
+        record = train.train(crops, crops[:3], tmp_path, settings, progress=False)
     finally:
         keras.mixed_precision.set_global_policy("float32")
     assert record["validation_psnr_db"] > 20

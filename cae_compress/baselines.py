@@ -78,7 +78,8 @@ class Jpeg2000:
 
     def encode(self, image, setting):
         """uint8 RGB (h, w, 3) -> the bytes of a whole codestream of about that rate or PSNR."""
-        by_psnr, layers = self.target == "psnr_db", [setting if self.target == "psnr_db" else 24 / setting]
+        by_psnr = self.target == "psnr_db"
+        layers = [setting if by_psnr else 24 / setting]
         # OpenJPEG wants a level fewer for every halving below 32 pixels
         num_resolutions = max(1, min(6, int(np.log2(min(image.shape[:2]))) + 1))
         glymur = load_glymur()

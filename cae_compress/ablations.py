@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from cae_compress import bitstream, metrics, rd_codec
 from cae_compress.arithmetic import ONE
-from cae_compress.integer_context import GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE, OUTPUT_BITS
+from cae_compress.integer_context import GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE
+from cae_compress.integer_passes import OUTPUT_BITS
 from cae_compress.rd_codec import RDCodec
 
 QUALITIES = (15, 35, 55, 75, 95)

@@ -22,6 +22,7 @@ from cae_compress.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, LatentCoder, Lat
 
 ROTATIONS = ("fixed", "block")
 DEFAULT_BITS = 6
+RATE_MODELS = tuple(f"cheng2018-{k}" for k in range(1, 6))  # trained for rate and distortion, smallest files first
 TILE_WIDTH = 64 * BLOCK_SIZE
 PLANES_AT_A_TIME = 12
 FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7

@@ -16,13 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from cae_compress import datasets, export, train
+from cae_compress.cae import RATE_MODELS
 from cae_compress.models.cheng2018 import as_planes
 from cae_compress.models.rate_cae import RateCAE
 
-# bits a pixel for a squared grey level
-LMBDAS = {
-    "cheng2018-1": 0.0009, "cheng2018-2": 0.0036, "cheng2018-3": 0.0144, "cheng2018-4": 0.0576, "cheng2018-5": 0.2304,
-}  # fmt: skip
+LMBDAS = dict(zip(RATE_MODELS, (0.0009, 0.0036, 0.0144, 0.0576, 0.2304)))  # bits a pixel for a squared grey level
 STEP, STEP_LMBDA = 40 / 255, 0.013  # the step that fits this lambda; others go with the square root of lambda
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from cae_compress import bitstream
 from cae_compress.bitstream import BitstreamError
-from cae_compress.cae import CAECodec
+from cae_compress.cae import RATE_MODELS, CAECodec
 from cae_compress.rd_codec import RDCodec
 
-MODELS = {"rdcae": RDCodec, "cheng2018": CAECodec}  # what may have made a file
+MODELS = {"rdcae": RDCodec, **dict.fromkeys(("cheng2018", *RATE_MODELS), CAECodec)}  # what may have made a file
 DEFAULT_MODEL = "rdcae"
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
@@ -24,7 +24,7 @@ MAX_PROBES = 20
 @functools.cache
 def load_codec(model=DEFAULT_MODEL):
     """The codec of a model with its shipped weights, loaded once in a process."""
-    return MODELS[model]()
+    return MODELS[model](model=model)
 
 
 def encode(image, quality=DEFAULT_QUALITY, effort=0):
@@ -104,6 +104,19 @@ def codec_for(data, max_pixels=bitstream.MAX_PIXELS):
     if header.model not in MODELS:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
     return load_codec(header.model)
+
+
+class RateCAECodec:
+    """The CAE trained for rate and distortion as one codec: its settings are the networks, one for every lambda."""
+
+    name = "CAE, trained for rate"
+    settings = tuple(range(1, len(RATE_MODELS) + 1))
+
+    def encode(self, image, setting):
+        """Code a picture with one of the networks, at the step that it was trained for: bytes of a .cae file."""
+        return load_codec(RATE_MODELS[setting - 1]).encode(image)
+
+    decode = staticmethod(decode)
 
 
 def save(path, image, quality=DEFAULT_QUALITY, effort=0):

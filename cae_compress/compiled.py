@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numba
 
-SOURCES = ("arithmetic.py", "compiled.py", "contexts.py", "latents.py", "rd_latents.py", "rdoq.py")
+SOURCES = (
+    "arithmetic.py", "centroids.py", "compiled.py", "contexts.py", "integer_context.py", "integer_passes.py",
+    "latents.py", "rd_latents.py", "rdoq.py",
+)  # fmt: skip
 
 
 def cache_folder():

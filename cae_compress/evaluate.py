@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 
 from cae_compress import baselines, bitstream, datasets, metrics, weights
 from cae_compress.cae import ROTATIONS, CAECodec
-from cae_compress.codec import decode, encode
+from cae_compress.codec import RateCAECodec, codec_for, decode, encode
 from cae_compress.rd_codec import RDCodec
 
 COLUMNS = (
@@ -74,13 +74,14 @@ def evaluate_codec(codec, pictures, settings=None):
                 "codec": codec.name, "setting": setting,
                 "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
                 **quality(image, codec.decode(data)),
-                **(provenance(codec, data) if isinstance(codec, (CAECodec, RDCodec)) else {}),
+                **(provenance(data) if data.startswith(bitstream.MAGIC) else {}),
                 "versions": versions(),
             }  # fmt: skip
 
 
-def provenance(codec, data):
-    """The columns that only a learned codec has: estimates beside the rate, and what made the weights."""
+def provenance(data):
+    """The columns that only a .cae file has: estimates beside the rate, and what made the weights."""
+    codec = codec_for(data)
     estimate, with_side = codec.estimate_bpp(*bitstream.read(data))
     return {
         "estimate_bpp": estimate,
@@ -109,8 +110,8 @@ def evaluate(pictures, codecs, every=1, progress=True):
 
 
 def all_codecs():
-    """Everything that is compared: the flagship, the CAE in both modes, and the baselines."""
-    own = [RDCodec(), *(CAECodec(rotation) for rotation in ROTATIONS)]
+    """Everything that is compared: the flagship, the CAE trained for rate and as replicated, and the baselines."""
+    own = [RDCodec(), RateCAECodec(), *(CAECodec(rotation) for rotation in ROTATIONS)]
     return [*own, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 

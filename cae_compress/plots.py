@@ -13,6 +13,7 @@ STYLES = {
     "JPEG 2000, fixed PSNR": ("#aec7e8", "o"),
     "WebP": ("#2ca02c", "^"),
     "AVIF": ("#9467bd", "v"),
+    "CAE, trained for rate": ("#e377c2", "D"),
     "CAE, fixed PCA": ("#d62728", "D"),
     "CAE, block PCA": ("#ff7f0e", "D"),
 }

@@ -2,7 +2,7 @@
 
     image ─> g_a  ─> * gain         ─> y     ─> quantize ─> q ─> integer context network, arithmetic coder ─┐
                                                                                                      .cae bytes
-    image <─ g_s  <─ * inverse gain <─ y_hat <───────────── q <─ the same, integers only <──────────────────┘
+    image <─ g_s  <─ * inverse gain <─ y_hat <─ + offset <─ q <─ the same, integers only <──────────────────┘
 
 A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
 show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import llvmlite.binding
 import numpy as np
-import threadpoolctl
 
 from cae_compress import bitstream, entropy, pictures, rdoq, weights
 from cae_compress.bitstream import BitstreamError
@@ -23,7 +22,7 @@ from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS
 from cae_compress.rd_latents import RDLatentCoder
 
 TILE = 64  # latents
-MARGIN = 4  # latents of its surroundings that the networks see
+MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
 MAX_EFFORT = 10_000
 DISTORTION_WEIGHT = 3.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
@@ -85,8 +84,7 @@ class RDCodec:
             y = self.analyse(image, tile, place)
             if effort:
                 y = self.refine(y, image, tile, place, effort)
-            with one_blas_thread():
-                coder.encode(y, quantize)
+            coder.encode(y, quantize)
         header = bitstream.Header(self.model, self.weights_id, width, height, place)
         return bitstream.write(header, coder.finish())
 
@@ -97,11 +95,11 @@ class RDCodec:
             BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
         """
         header, payload = bitstream.read(data, max_pixels)
-        q = self.decode_latents(header, payload)
+        q, offsets, _ = self._decode(header, payload)
         image = np.empty((header.height, header.width, 3), np.uint8)
         for tile in tiles(header.height, header.width):
             pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-            rgb = self.synthesise(q, tile, header.settings)
+            rgb = self.synthesise(q, offsets, tile, header.settings)
             image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
         return image
 
@@ -118,7 +116,7 @@ class RDCodec:
 
     def sections(self, header, payload):
         """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
-        _, coder = self._decode(header, payload)
+        *_, coder = self._decode(header, payload)
         sections = {"channels in use": coder.side_bits / 8}
         sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
@@ -133,12 +131,12 @@ class RDCodec:
         bitstream.check_model(header, self.model, self.weights_id)
         if header.settings > MAX_PLACE:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
-        q = np.empty((*grid(header.height, header.width), CHANNELS), np.int16)
+        shape = *grid(header.height, header.width), CHANNELS
+        q, offsets = np.empty(shape, np.int16), np.empty(shape, np.int8)
         coder = RDLatentCoder(self.context, self.probabilities, header.settings, payload)
-        with one_blas_thread():
-            for tile in tiles(header.height, header.width):
-                q[tile] = coder.decode(*q[tile].shape[:2])
-        return q, coder
+        for tile in tiles(header.height, header.width):
+            q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
+        return q, offsets, coder
 
     def analyse(self, image, tile, place):
         """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
@@ -158,10 +156,11 @@ class RDCodec:
         pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
         return refine(self.network, y, image[pixels], place / 2**PLACE_BITS, effort)
 
-    def synthesise(self, q, tile, place):
-        """The pixels of a tile from all latents q: uint8 RGB (16 * rows, 16 * columns, 3)."""
+    def synthesise(self, q, offsets, tile, place):
+        """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""
         around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
-        x_hat = self.network.decode_pictures(q[around][None], np.float32(place / 2**PLACE_BITS))
+        u = np.float32(place / 2**PLACE_BITS)
+        x_hat = self.network.decode_pictures(q[around][None], offsets[around][None], u)
         top, left = (PATCH * min(s.start, MARGIN) for s in tile)
         return x_hat.numpy()[0, top:, left:][
             : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
@@ -170,7 +169,7 @@ class RDCodec:
     def quantizer(self, place):
         """Rate-distortion optimised rounding at a quality (`rdoq.choose`), as `RDLatentCoder.encode` wants it."""
         weights = (DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)).astype(np.float32)
-        return lambda y, mean, scale, channels: rdoq.choose(y, mean, scale, weights[channels])
+        return lambda y, mean, log_scale, channels: rdoq.choose(y, mean, log_scale, weights[channels])
 
     @property
     def weights_id(self):
@@ -210,16 +209,6 @@ def fast_bfloat16():
     Latents are decoded in integers in any case; a few pixels in a hundred come out one level different.
     """
     return llvmlite.binding.get_host_cpu_features().get("avx512bf16", False)
-
-
-def one_blas_thread():
-    """For a while, NumPy's matrix products use one thread; waiting ones would slow TensorFlow's down afterwards."""
-    return _thread_pools().limit(limits=1, user_api="blas")
-
-
-@functools.cache
-def _thread_pools():
-    return threadpoolctl.ThreadpoolController()
 
 
 def take(arrays, prefix):

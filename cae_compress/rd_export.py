@@ -11,6 +11,7 @@ from cae_compress.models.rdcae import to_arrays
 from cae_compress.rd_codec import MAX_PLACE, RDCodec, tiles
 
 PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
+SIGNIFICANT_BITS = 9  # of weights: half precision has 11, bfloat16, which convolutions may run in, has 8
 ROUNDS = 2  # the first settles the probabilities, the second is averaged
 
 
@@ -26,11 +27,17 @@ def export(model, folder, photographs, path):
     record, log = json.loads((Path(folder) / "record.json").read_text()), Path(folder) / "log.csv"
     groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
     context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
-    arrays = {**to_arrays(model), **context}
+    arrays = {**{name: trimmed(values) for name, values in to_arrays(model).items()}, **context}
     probabilities = np.full(rd_latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)
     weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
     probabilities = fit_probabilities(RDCodec(str(path)), photographs)
     weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
+
+
+def trimmed(values):
+    """Floats with `SIGNIFICANT_BITS`, which compress better; float32."""
+    mantissa, exponent = np.frexp(values)
+    return np.ldexp(np.rint(mantissa * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS, exponent).astype(np.float32)
 
 
 def fit_probabilities(codec, photographs):

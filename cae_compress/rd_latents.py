@@ -1,9 +1,10 @@
 """Entropy coding of the flagship's latents: whole numbers to bytes and back, one tile at a time.
 
-For every tile, first how many channels of each group, from the first on, are not all zero, in 8 raw bits. Then group
+For every tile, first how many channels of each group, from the first on, are not all zero, in 9 raw bits. Then group
 by group and pass by pass (`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of
 adaptive contexts for each group of channels, in which the difference from the predicted mean is coded
-(`contexts.code_remainder`).
+(`contexts.code_remainder`). Most latents are all but certain; where a pass has next to no surprise among them, a bit
+says so and they are not coded at all, which halves the time.
 
 The same functions run in both directions, so encoder and decoder cannot disagree.
 """
@@ -13,19 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from cae_compress import arithmetic
-from cae_compress.arithmetic import code_raw_bits
+from cae_compress.arithmetic import code_bit, code_raw_bits
 from cae_compress.bitstream import BitstreamError
-from cae_compress.compiled import compiled
+from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE
+from cae_compress.compiled import compiled, inlined
 from cae_compress.contexts import SLOTS, code_remainder
-from cae_compress.integer_context import CHANNELS, GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE, OUTPUT_BITS
+from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
+from cae_compress.integer_passes import OUTPUT_BITS
 
 MAX_LATENT = 2047
-BUCKETS, BUCKETS_PER_UNIT = 64, 6  # a sixth of a natural logarithm each
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
 FRACTIONS = 2  # sets of contexts a bucket: predicted mean near a whole number, or near the middle of two
-NUM_CONTEXTS = (len(GROUPS) - 1) * BUCKETS * FRACTIONS * SLOTS
-COUNT_BITS = 8
+CERTAIN = 4  # below this bucket a latent is expected to be the rounded mean
+MAX_SURPRISES = 1 / 500  # of those in a pass that may be left out; what differs is lost
+SKIP = (len(GROUPS) - 1) * BUCKETS * FRACTIONS * SLOTS  # one context a group: are they left out?
+NUM_CONTEXTS = SKIP + len(GROUPS) - 1
+COUNT_BITS = 9
 
 
 class RDLatentCoder(arithmetic.Stream):
@@ -49,8 +54,8 @@ class RDLatentCoder(arithmetic.Stream):
 
         Args:
             y: float32 (height, width, CHANNELS), latents in quantization steps.
-            quantize: function of (y, mean, scale, channels): three float32 arrays (positions, n) and a slice of n
-                channels; returns int32 (positions, n).
+            quantize: function of (y, mean, log_scale, channels): latents, and what `integer_context` expects of them,
+                three float32 arrays (positions, n), and a slice of n channels; returns int32 (positions, n).
 
         Returns:
             int32 (height, width, CHANNELS): what a decoder will have.
@@ -59,16 +64,17 @@ class RDLatentCoder(arithmetic.Stream):
         counts = [int(np.flatnonzero(active[a:b]).max(initial=-1)) + 1 for a, b in zip(GROUPS, GROUPS[1:])]
 
         def choose(at, channels, mean, log_scale):
-            scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE), dtype=np.float32)
-            values = quantize(
-                y[at][..., channels].reshape(mean.shape), mean * np.float32(2.0**-OUTPUT_BITS), scale, channels
-            )
+            values = quantize(y[at][..., channels].reshape(mean.shape), mean, log_scale, channels)
             return np.clip(values, -MAX_LATENT, MAX_LATENT)
 
-        return self._code(*y.shape[:2], np.array(counts, np.int64), choose)
+        return self._code(*y.shape[:2], np.array(counts, np.int64), choose)[0]
 
     def decode(self, height, width):
-        """The next tile: int32 (height, width, CHANNELS).
+        """The next tile.
+
+        Returns:
+            (q, offsets): int32 and int8 (height, width, CHANNELS), the latents, and from each to where it probably was
+            before rounding (`centroids`).
 
         Raises:
             BitstreamError: decoding came to something that no encoder writes.
@@ -84,32 +90,36 @@ class RDLatentCoder(arithmetic.Stream):
             raise BitstreamError("damaged: a group has more channels than there are")
         self.side_bits += arithmetic.information(self.coder) - before
         latents = np.zeros((height, width, CHANNELS), np.int32)
+        offsets = np.zeros((height, width, CHANNELS), np.int8)
 
-        # one thread codes; when encoding, it has values to code while the next are still predicted and chosen
+        # when encoding, a thread of its own codes values while the next are predicted and chosen
         with ThreadPoolExecutor(max_workers=1) as thread:
             coded = []
 
             def code_pass(k, at, mean, log_scale):
                 channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
-                values = choose(at, channels, mean, log_scale)
-                coded.append(thread.submit(self._code_values, k, values, mean, log_scale))
+                values, bucket = choose(at, channels, mean, log_scale), bucket_of(log_scale)
+                shape = latents[at][..., channels].shape
                 if self.decoding:
-                    coded[-1].result()
-                latents[at][..., channels] = values.reshape(latents[at][..., channels].shape)
+                    self._code_values(k, values, mean, bucket, False)
+                    offsets[at][..., channels] = offsets_of(values, mean, bucket, TABLE).reshape(shape)
+                else:
+                    skip = leave_out(values, mean, bucket)
+                    coded.append(thread.submit(self._code_values, k, values, mean, bucket, skip))
+                latents[at][..., channels] = values.reshape(shape)
                 return latents[at][..., channels]
 
             self.network.code(height, width, self.place, counts, code_pass)
             for done in coded:
                 done.result()  # raises what went wrong in the thread
-        return latents
+        return latents, offsets
 
-    def _code_values(self, k, values, mean, log_scale):
-        bucket = np.clip((log_scale + BUCKET_OFFSET) * BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS, 0, BUCKETS - 1)
-        self._reserve(values.size)
+    def _code_values(self, k, values, mean, bucket, skip):
+        self._reserve(values.size + 1)
         before = arithmetic.information(self.coder)
         code_values(
-            self.coder, self.data, self.contexts, values, mean.astype(np.int32), bucket.astype(np.uint8),
-            k * BUCKETS * FRACTIONS * SLOTS, self.decoding,
+            self.coder, self.data, self.contexts, values, mean, bucket, k * BUCKETS * FRACTIONS * SLOTS, SKIP + k, skip,
+            self.decoding,
         )  # fmt: skip
         self.group_bits[k] += arithmetic.information(self.coder) - before
 
@@ -121,8 +131,59 @@ def code_counts(coder, data, counts, decoding):
         counts[k] = code_raw_bits(coder, data, counts[k], COUNT_BITS, decoding)
 
 
+def bucket_of(log_scale):
+    """Predicted log scales, with `OUTPUT_BITS` bits of fraction -> which set of contexts, uint8."""
+    scaled = (log_scale + BUCKET_OFFSET) * np.float32(BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS)
+    return np.clip(scaled, 0, BUCKETS - 1).astype(np.uint8)
+
+
 @compiled
-def code_values(coder, data, contexts, values, mean, bucket, first, decoding):
+def leave_out(values, mean, bucket):
+    """Whether to leave out the latents of a pass that are all but certain; if so, make them what is expected.
+
+    Args:
+        values: int32 (positions, channels), changed.
+        mean, bucket: as for `code_values`.
+
+    Returns:
+        bool.
+    """
+    certain = surprises = 0
+    for position in range(values.shape[0]):
+        for c in range(values.shape[1]):
+            if bucket[position, c] < CERTAIN:
+                certain += 1
+                surprises += values[position, c] != rounded(mean[position, c])
+    if surprises > MAX_SURPRISES * certain:
+        return False
+    if surprises:
+        for position in range(values.shape[0]):
+            for c in range(values.shape[1]):
+                if bucket[position, c] < CERTAIN:
+                    values[position, c] = rounded(mean[position, c])
+    return True
+
+
+@compiled
+def offsets_of(values, mean, bucket, table):
+    """Looks up `centroids.TABLE`: int8 like `values`; arguments of `code_values`."""
+    offsets = np.empty(values.shape, np.int8)
+    for position in range(values.shape[0]):
+        for c in range(values.shape[1]):
+            distance = np.int64(mean[position, c]) - (np.int64(values[position, c]) << OUTPUT_BITS)
+            distance = min(max(distance, -MAX_DISTANCE), MAX_DISTANCE)
+            offsets[position, c] = table[bucket[position, c], distance + MAX_DISTANCE]
+    return offsets
+
+
+@inlined
+def rounded(mean):
+    """The whole number nearest to a mean with `OUTPUT_BITS` bits of fraction."""
+    return (np.int64(mean) + (1 << OUTPUT_BITS) // 2) >> OUTPUT_BITS
+
+
+@compiled
+def code_values(coder, data, contexts, values, mean, bucket, first, skip_context, skip, decoding):
     """Code the latents of a pass: int32 (positions, channels), read when encoding, filled when decoding.
 
     Args:
@@ -130,13 +191,18 @@ def code_values(coder, data, contexts, values, mean, bucket, first, decoding):
         values: the latents.
         mean: int32 like `values`, with `OUTPUT_BITS` bits of fraction.
         bucket: uint8 like `values`.
-        first: int, the contexts of this group.
+        first, skip_context: int, the contexts of this group.
+        skip: bool, leave out what is all but certain (`leave_out`); ignored when decoding.
         decoding: bool.
     """
     one = 1 << OUTPUT_BITS
+    skip = code_bit(coder, data, contexts, skip_context, skip, decoding)
     for position in range(values.shape[0]):
         for c in range(values.shape[1]):
-            centre = (np.int64(mean[position, c]) + one // 2) >> OUTPUT_BITS
+            centre = rounded(mean[position, c])
+            if skip and bucket[position, c] < CERTAIN:
+                values[position, c] = centre
+                continue
             fraction = mean[position, c] - (centre << OUTPUT_BITS)
             side = 0 if abs(fraction) < one // 8 else (1 if fraction > 0 else 2)
             place = np.int64(bucket[position, c])

@@ -26,7 +26,8 @@ from cae_compress.train import run
 
 PATCH = transforms.PATCH
 HELD_OUT_EVERY = 25  # of the ImageNet samples, one in so many validates
-SCALES = (0.62, 0.8, 1.0)  # photographs are made smaller, so that the traces of JPEG go
+MIN_SCALE, MAX_SCALE = 0.5, 1.3  # photographs are made smaller by chance; above 1, they stay as they are
+MAX_SATURATION = 1.4  # and their colours paler or stronger by a factor up to this
 VALIDATION_SCALES = (0.62, 1.0)  # in turn
 VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5)
 WARMUP_STEPS = 200
@@ -114,9 +115,7 @@ class RateDistortion:
         size, crop = (settings.final_batch_size, settings.final_crop) if final else (settings.batch_size, settings.crop)
         x = np.empty((size, crop, crop, 3), np.uint8)
         for square in x:
-            image = self.photographs[crop][rng.integers(len(self.photographs[crop]))]
-            top, left = (rng.integers(side - crop + 1) for side in image.shape[:2])
-            square[:] = image[top : top + crop, left : left + crop][:, :: rng.choice([-1, 1])]
+            square[:] = random_square(self.photographs[crop][rng.integers(len(self.photographs[crop]))], crop, rng)
         places = (rng.permutation(size) + rng.random(size)) / size * 7  # spread over all rates
         return x, places.astype(np.float32)
 
@@ -198,6 +197,20 @@ class RateDistortion:
         }  # fmt: skip
 
 
+def random_square(image, crop, rng):
+    """A random part of a photograph, its size, orientation and saturation random too: uint8 (crop, crop, 3)."""
+    scale = np.clip(rng.uniform(MIN_SCALE, MAX_SCALE), crop / min(image.shape[:2]), 1)
+    side = int(crop / scale)
+    top, left = (rng.integers(length - side + 1) for length in image.shape[:2])
+    square = image[top : top + side, left : left + side][:, :: rng.choice([-1, 1])]
+    if rng.integers(2):
+        square = square.transpose(1, 0, 2)
+    square = cv2.resize(np.ascontiguousarray(square), (crop, crop), interpolation=cv2.INTER_AREA).astype(np.float32)
+    grey = square.mean(axis=-1, keepdims=True)
+    square = grey + MAX_SATURATION ** rng.uniform(-1, 1) * (square - grey)
+    return np.clip(np.rint(square), 0, 255).astype(np.uint8)
+
+
 def patches(crops):
     """uint8 (n, h, w, 3) -> all their 16x16 patches, centred float32 (m, 16, 16, 3)."""
     n, height, width, _ = crops.shape
@@ -206,20 +219,22 @@ def patches(crops):
 
 
 def photographs():
-    """ImageNet samples made smaller: (to train on, to validate), lists of uint8 arrays (h, w, 3)."""
+    """ImageNet samples: (to train on, to validate, some made smaller), lists of uint8 arrays (h, w, 3)."""
     training, validation = [], []
     for k, path in enumerate(datasets.imagenet_samples()):
         image = pictures.read(path)
         if k % HELD_OUT_EVERY:
-            training += [_smaller(image, scale) for scale in SCALES]
+            training.append(image)
         else:
-            image = _smaller(image, VALIDATION_SCALES[len(validation) % len(VALIDATION_SCALES)])
+            image = at_scale(image, len(validation))
             height, width = (side // PATCH * PATCH for side in image.shape[:2])
             validation.append(image[:height, :width])
     return training, [image for image in validation if min(image.shape[:2]) >= 128]
 
 
-def _smaller(image, scale):
+def at_scale(image, k):
+    """The k-th photograph of a list, at one of the `VALIDATION_SCALES`: smaller, the traces of JPEG go."""
+    scale = VALIDATION_SCALES[k % len(VALIDATION_SCALES)]
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
@@ -241,7 +256,8 @@ def main(argv=None):
     record = run(task, args.folder)
     print(json.dumps(record, indent=1))
     if args.export:
-        rd_export.export(task.model, args.folder, training[:: len(training) // 60], args.export)
+        chosen = [at_scale(image, k) for k, image in enumerate(training[:: len(training) // 60])]
+        rd_export.export(task.model, args.folder, chosen, args.export)
 
 
 if __name__ == "__main__":

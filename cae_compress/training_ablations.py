@@ -10,12 +10,15 @@ from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 import argparse  # isort: skip
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
 from cae_compress import metrics
+from cae_compress.integer_context import PATCH
 from cae_compress.models.rdcae import RDCAE
+from cae_compress.models.transforms import DepthToSpace
 from cae_compress.rd_train import RateDistortion, Settings, photographs
 from cae_compress.train import run
 
@@ -23,9 +26,13 @@ from cae_compress.train import run
 class LinearOnly(RDCAE):
     """Without the convolutional branches: one orthogonal-like transform of patches, trained."""
 
-    def __init__(self, dtype=None, **options):
-        super().__init__(dtype, **options)
-        self.g_a, self.g_s = (linear_path(network) for network in (self.g_a, self.g_s))
+    @staticmethod
+    def transforms(dtype):
+        g_a, g_s = RDCAE.transforms(dtype)
+        (x, _), (y_hat, _) = g_a.inputs, g_s.inputs
+        y, patches = g_a.get_layer("linear")(x), g_s.get_layer("linear")(y_hat)
+        x_hat = DepthToSpace(PATCH, dtype="float32")(patches)
+        return keras.Model(g_a.inputs, y, name="analysis"), keras.Model(g_s.inputs, x_hat, name="synthesis")
 
 
 class NoContext(RDCAE):
@@ -57,13 +64,6 @@ VARIANTS = {
     "noise in rate and distortion": NoiseInBoth,
     "rounding in rate and distortion": RoundingInBoth,
 }
-
-
-def linear_path(network):
-    """The part of `analysis` or `synthesis` that goes through its linear layer."""
-    add = network.layers[-1]
-    linear, _ = add._inbound_nodes[0].input_tensors
-    return type(network)(network.input, linear, name=network.name)
 
 
 def train_variant(name, folder, settings, data):

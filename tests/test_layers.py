@@ -42,3 +42,15 @@ def test_a_model_with_it_saves_and_loads_in_safe_mode(tmp_path):
 def test_a_negative_amplitude_is_refused():
     with pytest.raises(ValueError, match="amplitude"):
         UniformNoise(-1.0)
+
+
+def test_channels_are_scaled_by_a_factor_for_the_quality():
+    import tensorflow as tf
+
+    from cae_compress.models.transforms import AtQuality
+
+    layer, x = AtQuality(), np.ones((3, 2, 2, 5), "float32")
+    u = tf.constant([0.0, 2.5, 7.0])
+    assert np.array_equal(layer([x, u]), x)
+    layer.scale.assign(np.arange(8)[:, None] * np.ones(5))
+    assert np.allclose(layer([x, u]).numpy()[:, 0, 0, 0], [0, 2.5, 7])

@@ -72,6 +72,8 @@ class ContextNetwork(keras.layers.Layer):
                 "out": weight("out", HIDDEN, 2 * n, initializer="zeros"),
                 "out_bias": weight("out_bias", NUM_LMBDAS, 2 * n, initializer="zeros"),
             }
+            if a >= SIGNED:
+                group["same"] = weight("same", halvings, 3, 3, n, initializer="zeros")
             if a:
                 group["lower"] = weight("lower", 3, 3, lower, HIDDEN)
             self.groups.append(group)
@@ -87,7 +89,10 @@ class ContextNetwork(keras.layers.Layer):
             h += tf.nn.relu(h @ group["middle"] + group["middle_bias"])
             out = h @ group["out"] + interpolate(group["out_bias"], u)[:, None, None]
             signed = q[..., : min(b, SIGNED)]
-            means.append(out[..., : b - a] + from_neighbours(signed, group["mean"], spacings, is_pass))
+            mean = out[..., : b - a] + from_neighbours(signed, group["mean"], spacings, is_pass)
+            if a >= SIGNED:
+                mean += from_same_channel(q[..., a:b], group["same"], is_pass)
+            means.append(mean)
             log_scales.append(out[..., b - a :])
         log_scale = tf.clip_by_value(tf.concat(log_scales, -1), MIN_LOG_SCALE, MAX_LOG_SCALE)
         return tf.concat(means, -1), log_scale
@@ -145,4 +150,16 @@ def from_neighbours(x, kernels, spacings, is_pass):
         y = tf.nn.conv2d(x, tf.reshape(kernel, (3, 3, -1, len(HALVING) * m)), 1, "SAME", dilations=spacing)
         y = tf.reshape(y, (*tf.unstack(tf.shape(y)[:3]), len(HALVING), m))
         total += tf.einsum("byxqm,yxq->byxm", y, is_pass[..., 1:][..., these])
+    return total
+
+
+def from_same_channel(x, kernels, is_pass):
+    """`from_neighbours` channel by channel, kernels (passes - 1, 3, 3, n), for a group of one spacing."""
+    total, around = 0.0, tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    kernels = kernels * SEEN[..., 0]
+    for down, right in AROUND:
+        if (down, right) != (0, 0):
+            weight = tf.einsum("qn,yxq->yxn", kernels[:, 1 + down, 1 + right], is_pass[..., 1:])
+            total += around[:, 1 + down : 1 + down + height, 1 + right : 1 + right + width] * weight
     return total

@@ -1,10 +1,11 @@
 """The flagship: a convolutional autoencoder trained for rate and distortion, one network for every quality.
 
-    x ──> g_a ──> y ──> * gain(u) ──> round ──> q ──> * inverse gain(u) ──> y_hat ──> g_s ──> x_hat
-                                                └──> context network ──> mean, scale of each q ──> bits
+    x ──> g_a ──> y ──> * gain(u) ──> round ──> q ──> + offset ──> * inverse gain(u) ──> y_hat ──> g_s ──> x_hat
+                                                └──> context network ──> mean, scale of each q ──> bits, offset
 
 One vector of gains for each of eight lambdas sets the quantization steps. A quality is a place u between the lambdas,
-0 to 7; gains are interpolated, so quality is continuous.
+0 to 7; gains are interpolated, so quality is continuous. The offset leads from q towards where the latent probably was
+before rounding (`centroids`), by a learned part of the way.
 
     loss = bits per pixel + lambda(u) * 255**2 * mean squared error
 
@@ -18,11 +19,15 @@ continuous rates).
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
-import keras  # isort: skip
+import functools  # isort: skip
+
+import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress.integer_context import NUM_LMBDAS
+from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE, UNIT
+from cae_compress.integer_context import MIN_LOG_SCALE, NUM_LMBDAS
+from cae_compress.integer_passes import OUTPUT_BITS
 from cae_compress.layers import interpolate, logistic_bits, round_straight_through
 from cae_compress.models.context_network import ContextNetwork
 from cae_compress.models.transforms import CHANNELS, analysis, start_as, synthesis
@@ -43,12 +48,18 @@ class RDCAE(keras.Model):
 
     def __init__(self, dtype=None, **options):
         super().__init__(**options)
-        self.g_a, self.g_s = analysis(dtype), synthesis(dtype)
+        self.g_a, self.g_s = self.transforms(dtype)
         self.context = ContextNetwork()
         self.context.build(None)
         self.log_gain = self.add_weight(name="log_gain", shape=(NUM_LMBDAS, CHANNELS))
         self.log_inverse_gain = self.add_weight(name="log_inverse_gain", shape=(NUM_LMBDAS, CHANNELS))
+        self.offset_gain = self.add_weight(name="offset_gain", shape=(NUM_LMBDAS, CHANNELS), initializer="zeros")
         self.built = True  # all variables exist
+
+    @staticmethod
+    def transforms(dtype):
+        """The two networks, g_a and g_s."""
+        return analysis(dtype), synthesis(dtype)
 
     def start(self, basis, pictures):
         """Set everything so that the codec is a classical one.
@@ -61,7 +72,7 @@ class RDCAE(keras.Model):
         log_gain = np.log(255 / START_STEP) + 0.5 * np.log(LMBDAS / START_LMBDA)
         self.log_gain.assign(np.broadcast_to(log_gain[:, None], self.log_gain.shape))
         self.log_inverse_gain.assign(-self.log_gain)
-        y = self.g_a(centred(pictures)).numpy().reshape(-1, CHANNELS)
+        y = self.g_a([centred(pictures), tf.zeros(len(pictures))]).numpy().reshape(-1, CHANNELS)
         self.context.start_at_statistics(y * np.exp(log_gain)[:, None, None])
 
     def rate_distortion(self, x, u, training=False):
@@ -76,13 +87,19 @@ class RDCAE(keras.Model):
             (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
         """
         x = centred(x)
-        y = self.g_a(x) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
+        y = self.g_a([x, u]) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
         q = round_straight_through(y)
         of_rate, of_distortion = self.proxies(y, q) if training else (q, q)
-        bits = logistic_bits(of_rate, *self.expect(q, u))
-        x_hat = self.g_s(of_distortion * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None])
+        mean, log_scale = self.expect(q, u)
+        bits = logistic_bits(of_rate, mean, log_scale)
+        x_hat = self.reconstruct(of_distortion, centroid_offsets(q, mean, log_scale), u)
         num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
         return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
+
+    def reconstruct(self, q, offsets, u):
+        """Pictures x_hat (b, 16h, 16w, 3), centred RGB, of latents in quantization steps and their offsets."""
+        q_hat = q + interpolate(self.offset_gain, u)[:, None, None] * offsets
+        return self.g_s([q_hat * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None], u])
 
     def proxies(self, y, q):
         """What stands in for the rounded q while training: (in the rate, in the distortion)."""
@@ -99,19 +116,37 @@ class RDCAE(keras.Model):
             float32 (CHANNELS,): of the linear path alone, which carries most of the energy.
         """
         inverse_gain = np.exp(interpolate(self.log_inverse_gain, tf.constant([u], tf.float32))[0].numpy())
-        norms = np.square(self.g_s.get_layer("linear").kernel.numpy()).sum(axis=(0, 1, 3))
-        return lmbda_of(u) * 255**2 / 3 * norms * inverse_gain**2
+        return lmbda_of(u) * 255**2 / 3 * self._energies * inverse_gain**2
+
+    @functools.cached_property
+    def _energies(self):
+        """Of the linear path's functions, float32 (CHANNELS,); for a network that is trained no more."""
+        return np.square(self.g_s.get_layer("linear").kernel.numpy()).sum(axis=(0, 1, 3))
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((), tf.float32)])
     def encode_pictures(self, x, u):
         """Pictures uint8 (b, h, w, 3) -> y in quantization steps, float32 (b, h/16, w/16, CHANNELS)."""
-        return self.g_a(centred(x)) * tf.exp(interpolate(self.log_gain, u[None]))
+        return self.g_a([centred(x), u[None]]) * tf.exp(interpolate(self.log_gain, u[None]))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, None, None, CHANNELS), tf.int16), tf.TensorSpec((), tf.float32)])
-    def decode_pictures(self, q, u):
-        """Latents int16 (b, h, w, CHANNELS) -> pictures x_hat, uint8 (b, 16h, 16w, 3)."""
-        x_hat = self.g_s(tf.cast(q, tf.float32) * tf.exp(interpolate(self.log_inverse_gain, u[None])))
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None, None, None, CHANNELS), tf.int16),
+            tf.TensorSpec((None, None, None, CHANNELS), tf.int8),
+            tf.TensorSpec((), tf.float32),
+        ]
+    )
+    def decode_pictures(self, q, offsets, u):
+        """Latents int16 (b, h, w, CHANNELS), offsets int8 in `centroids.UNIT` -> pictures uint8 (b, 16h, 16w, 3)."""
+        x_hat = self.reconstruct(tf.cast(q, tf.float32), UNIT * tf.cast(offsets, tf.float32), u[None])
         return tf.cast(tf.round(tf.clip_by_value((x_hat + 0.5) * 255, 0, 255)), tf.uint8)
+
+
+def centroid_offsets(q, mean, log_scale):
+    """`centroids.TABLE` for latents and what was expected of them, in quantization steps; without a gradient."""
+    distance = tf.cast(tf.round((mean - q) * 2**OUTPUT_BITS), tf.int32)
+    distance = tf.clip_by_value(distance, -MAX_DISTANCE, MAX_DISTANCE) + MAX_DISTANCE
+    bucket = tf.clip_by_value(tf.cast((log_scale - MIN_LOG_SCALE) * BUCKETS_PER_UNIT, tf.int32), 0, BUCKETS - 1)
+    return UNIT * tf.gather(TABLE.astype(np.float32).ravel(), bucket * TABLE.shape[1] + distance)
 
 
 def centred(pictures):
@@ -157,4 +192,4 @@ def _variables(model):
     for network in (model.g_a, model.g_s):
         weighted = [layer for layer in network.layers if layer.weights]
         named += [(f"{network.name}/{k}/{v.name}", v) for k, layer in enumerate(weighted) for v in layer.weights]
-    return [*named, ("log_gain", model.log_gain), ("log_inverse_gain", model.log_inverse_gain)]
+    return named + [(name, getattr(model, name)) for name in ("log_gain", "log_inverse_gain", "offset_gain")]

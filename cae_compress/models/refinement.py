@@ -15,8 +15,8 @@ import tensorflow as tf
 from tqdm.auto import tqdm
 
 from cae_compress.integer_context import CHANNELS, PATCH
-from cae_compress.layers import interpolate, logistic_bits
-from cae_compress.models.rdcae import centred, lmbda_of
+from cae_compress.layers import logistic_bits
+from cae_compress.models.rdcae import centred, centroid_offsets, lmbda_of
 
 LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
@@ -75,8 +75,9 @@ def _gradient(network, y, x, mask, u, temperature, seed):
     with tf.GradientTape() as tape:
         tape.watch(y)
         q = soft_rounding(y, temperature, seed)
-        bits = tf.reduce_sum(logistic_bits(q, *network.expect(q, u[None])))
-        x_hat = network.g_s(q * tf.exp(interpolate(network.log_inverse_gain, u[None])))
+        mean, log_scale = network.expect(q, u[None])
+        bits = tf.reduce_sum(logistic_bits(q, mean, log_scale))
+        x_hat = network.reconstruct(q, centroid_offsets(q, mean, log_scale), u[None])
         error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
         loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
     return tape.gradient(loss, y)

@@ -1,10 +1,11 @@
 """The flagship's transforms: pictures to latents and back, a linear path beside a convolutional branch.
 
-    g_a(x) = linear(x) + convolutions(x)        g_s(y_hat) = linear(y_hat) + convolutions(y_hat)
+    g_a(x) = linear(x + convolutions(x)) + convolutions(x)        g_s(y_hat) = linear(y_hat) + convolutions(y_hat)
 
 The linear path cuts the picture into 16x16 patches and rotates each into `CHANNELS` coefficients. It starts as the PCA
 of training patches, or as a DCT, so that the codec is a good classical one before any training; the convolutional
-branches start at zero and learn what a linear transform of one patch cannot do.
+branches start at zero and learn what a linear transform of one patch cannot do. `CHANNELS` is all that a patch has, so
+that nothing is lost but by quantization; the branches know the quality.
 
 Sources: Cheng et al., PCS 2018, section II-C (PCA, here moved to the front); He et al., CVPR 2016 (residual blocks).
 """
@@ -17,7 +18,8 @@ import scipy.fft
 import tensorflow as tf
 from keras import layers
 
-from cae_compress.integer_context import CHANNELS, PATCH
+from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PATCH
+from cae_compress.layers import interpolate
 
 
 def conv(x, filters, size, stride=1, dtype=None, **options):
@@ -30,12 +32,36 @@ def relu(x, dtype=None):
     return layers.LeakyReLU(negative_slope=0.1, dtype=dtype)(x)
 
 
-def residual(x, dtype=None):
-    """x + 1x1, 3x3 at half the width, 1x1: starts as the identity."""
+def residuals(x, u, depth, dtype=None):
+    """`depth` times x + 1x1, 3x3 at half the width, scaled for the quality, 1x1: starts as the identity."""
     width = x.shape[-1]
-    h = relu(conv(x, width // 2, 1, dtype=dtype), dtype)
-    h = relu(conv(h, width // 2, 3, dtype=dtype), dtype)
-    return layers.Add(dtype=dtype)([x, conv(h, width, 1, dtype=dtype, kernel_initializer="zeros")])
+    for _ in range(depth):
+        h = relu(conv(x, width // 2, 1, dtype=dtype), dtype)
+        h = AtQuality(dtype=dtype)([relu(conv(h, width // 2, 3, dtype=dtype), dtype), u])
+        x = layers.Add(dtype=dtype)([x, conv(h, width, 1, dtype=dtype, kernel_initializer="zeros")])
+    return x
+
+
+@keras.saving.register_keras_serializable(package="cae_compress")
+class AtQuality(layers.Layer):
+    """Scales each channel by a factor for the quality, so that one network can be gentle at high rates.
+
+    Call arguments:
+        (x, u): (b, h, w, c), and (b,) places between the lambdas, 0 to 7.
+
+    Source: Choi, El-Khamy, Lee, ICCV 2019, section 3.1 (conditional convolution).
+    """
+
+    def build(self, shapes):
+        self.scale = self.add_weight(name="scale", shape=(NUM_LMBDAS, shapes[0][-1]), initializer="ones")
+
+    def call(self, inputs):
+        x, u = inputs
+        scale = interpolate(tf.cast(self.scale, tf.float32), tf.cast(u, tf.float32))
+        return x * tf.cast(scale, x.dtype)[:, None, None]
+
+    def compute_output_shape(self, shapes):
+        return shapes[0]
 
 
 @keras.saving.register_keras_serializable(package="cae_compress")
@@ -67,37 +93,47 @@ class DepthToSpace(SpaceToDepth):
 
 
 def analysis(dtype=None):
-    """g_a: pictures x (b, h, w, 3), centred RGB, h and w multiples of 16 -> y (b, h/16, w/16, CHANNELS).
+    """g_a: [pictures x (b, h, w, 3), centred RGB, h and w multiples of 16; u (b,)] -> y (b, h/16, w/16, CHANNELS).
 
     Args:
         dtype: Keras dtype policy of the convolutional branch; the linear path is float32 in any case.
     """
-    x = keras.Input((None, None, 3), name="x")
-    y = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, use_bias=False, dtype="float32", name="linear")(x)
+    x, u = keras.Input((None, None, 3), name="x"), quality_input()
     h = relu(conv(SpaceToDepth(dtype=dtype)(x), 48, 3, dtype=dtype), dtype)  # 1/2
-    h = residual(conv(h, 96, 3, 2, dtype), dtype)  # 1/4
-    h = residual(residual(residual(conv(h, 128, 3, 2, dtype), dtype), dtype), dtype)  # 1/8
-    h = residual(residual(conv(h, 256, 3, 2, dtype), dtype), dtype)  # 1/16
-    h = conv(relu(h, dtype), CHANNELS, 1, dtype="float32", kernel_initializer="zeros", name="last")
-    return keras.Model(x, layers.Add(dtype="float32")([y, h]), name="analysis")
+    h = residuals(conv(h, 96, 3, 2, dtype), u, 3, dtype)  # 1/4
+    correction = AtQuality(dtype="float32")([conv(h, 48, 1, dtype=dtype, kernel_initializer="zeros"), u])
+    corrected = layers.Add(dtype="float32")([x, DepthToSpace(4, dtype="float32")(correction)])
+    y = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, use_bias=False, dtype="float32", name="linear")(corrected)
+    h = residuals(conv(h, 128, 3, 2, dtype), u, 3, dtype)  # 1/8
+    h = residuals(conv(h, 256, 3, 2, dtype), u, 2, dtype)  # 1/16
+    h = AtQuality(dtype=dtype)([relu(h, dtype), u])
+    h = conv(h, CHANNELS, 1, dtype="float32", kernel_initializer="zeros", name="last")
+    return keras.Model([x, u], layers.Add(dtype="float32")([y, h]), name="analysis")
 
 
 def synthesis(dtype=None):
-    """g_s: y_hat (b, h, w, CHANNELS) -> pictures x_hat (b, 16h, 16w, 3), centred RGB; arguments of `analysis`."""
-    y_hat = keras.Input((None, None, CHANNELS), name="y_hat")
+    """g_s: [y_hat (b, h, w, CHANNELS); u (b,)] -> pictures x_hat (b, 16h, 16w, 3), centred RGB; as `analysis`."""
+    y_hat, u = keras.Input((None, None, CHANNELS), name="y_hat"), quality_input()
     # patches that don't overlap: a matrix product does what a transposed convolution would, three times as fast
     x = layers.Conv2D(3 * PATCH**2, 1, use_bias=False, dtype="float32", name="linear")(y_hat)
     x = DepthToSpace(PATCH, dtype="float32")(x)
-    h = conv(y_hat, 192, 1, dtype=dtype)  # 1/16
-    for width, depth in ((192, 3), (128, 3), (96, 2)):
-        if h.shape[-1] != width:
-            h = DepthToSpace(dtype=dtype)(conv(h, 4 * width, 1, dtype=dtype))  # 1/8, then 1/4
-        for _ in range(depth):
-            h = residual(h, dtype)
+    h = residuals(conv(y_hat, 192, 1, dtype=dtype), u, 3, dtype)  # 1/16
+    h = DepthToSpace(dtype=dtype)(conv(h, 4 * 128, 1, dtype=dtype))
+    h = residuals(h, u, 3, dtype)  # 1/8
+    h = DepthToSpace(dtype=dtype)(conv(h, 4 * 96, 1, dtype=dtype))
+    # the branch has fewer channels than y_hat: let it see the picture of the linear path, where nothing is lost
+    seen = conv(SpaceToDepth(4, dtype=dtype)(x), 96, 1, dtype=dtype, kernel_initializer="zeros")
+    h = residuals(layers.Add(dtype=dtype)([h, seen]), u, 4, dtype)  # 1/4
     h = DepthToSpace(dtype=dtype)(relu(conv(h, 4 * 32, 1, dtype=dtype), dtype))  # 1/2
     h = relu(conv(h, 32, 3, dtype=dtype), dtype)
     h = conv(h, 12, 3, dtype="float32", kernel_initializer="zeros", name="last")
-    return keras.Model(y_hat, layers.Add(dtype="float32")([x, DepthToSpace(dtype="float32")(h)]), name="synthesis")
+    h = DepthToSpace(dtype="float32")(AtQuality(dtype="float32")([h, u]))
+    return keras.Model([y_hat, u], layers.Add(dtype="float32")([x, h]), name="synthesis")
+
+
+def quality_input():
+    """Where each picture's quality is between the lambdas, 0 to 7."""
+    return keras.Input((), name="u", dtype="float32")
 
 
 def start_as(g_a, g_s, kernel):

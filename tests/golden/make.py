@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cae_compress import CAECodec, RDCodec, bitstream, codec, datasets
+from cae_compress.codec import RateCAECodec
 from cae_compress.latents import Latents
 
 FOLDER = Path(__file__).parent
@@ -37,6 +38,7 @@ def main():
     makers = {
         "fixed": (CAECodec("fixed"), (5, 6.5, 4, 6, 8)),
         "block": (CAECodec("block"), (5, 6.5, 4, 6, 8)),
+        "rate": (RateCAECodec(), (1, 2, 3, 4, 5)),
         "rdcae": (RDCodec(), (50, 70.5, 30, 1, 100)),
     }
     for kind, (maker, settings) in makers.items():

@@ -29,6 +29,7 @@ kodak: $(READY)
 
 train: $(READY)
 	$(BIN)/python -m cae_compress.train --export build/cheng2018.npz
+	$(BIN)/python -m cae_compress.cae_rd_train --export build
 	$(BIN)/python -m cae_compress.rd_train --export build/rdcae.npz
 
 $(READY): requirements.txt pyproject.toml

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from cae_compress import bitstream, metrics, rd_codec
+from cae_compress import bitstream, metrics, rd_codec, rd_latents
 from cae_compress.arithmetic import ONE
 from cae_compress.integer_context import GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS
@@ -28,6 +28,16 @@ def distortion_weight(weight):
         yield
     finally:
         rd_codec.DISTORTION_WEIGHT = before
+
+
+@contextlib.contextmanager
+def everything_coded():
+    """For a while, latents that are all but certain are coded like the others."""
+    before, rd_latents.leave_out = rd_latents.leave_out, lambda *_: False
+    try:
+        yield
+    finally:
+        rd_latents.leave_out = before
 
 
 @contextlib.contextmanager
@@ -86,6 +96,8 @@ def ablations(codec, pictures):
             variants[f"latents chosen with distortion weight {weight:g}"] = curves(codec, pictures, size)
     with distortion_weight(np.inf):
         variants["latents rounded to the nearest"] = curves(codec, pictures, size)
+    with everything_coded():
+        variants["latents coded that are all but certain"] = curves(codec, pictures, size)
     with untrained_probabilities(codec):
         variants["contexts start at one half"] = curves(codec, pictures, size)
     variants["the model's own bits instead of files (estimate)"] = curves(

@@ -54,9 +54,13 @@ class RDCodec:
         """The network, a `models.rdcae.RDCAE`, loaded with TensorFlow when first needed: not to read latents."""
         from cae_compress.models import rdcae
 
-        network = rdcae.from_arrays(self._network_arrays, "mixed_bfloat16" if fast_bfloat16() else None)
-        network.context.assign(from_integers(self._context_arrays))
-        return network
+        return rdcae.from_arrays(self._network_arrays, "mixed_bfloat16" if fast_bfloat16() else None)
+
+    @functools.cached_property
+    def network_with_context(self):
+        """The network, its context network in floating point too: to search for better latents."""
+        self.network.context.assign(from_integers(self._context_arrays))
+        return self.network
 
     def encode(self, image, quality=50, effort=0):
         """Code a picture.
@@ -154,7 +158,7 @@ class RDCodec:
         from cae_compress.models.refinement import refine
 
         pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-        return refine(self.network, y, image[pixels], place / 2**PLACE_BITS, effort)
+        return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort)
 
     def synthesise(self, q, offsets, tile, place):
         """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""

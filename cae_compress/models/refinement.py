@@ -9,7 +9,9 @@ Source: Yang, Bamler, Mandt, NeurIPS 2020, section 3.2 (stochastic Gumbel anneal
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
-import keras  # isort: skip
+import functools  # isort: skip
+
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
@@ -42,7 +44,7 @@ def refine(network, y, x, u, steps, seed=1):
     optimizer.build([latents])
     for k in tqdm(range(steps), desc="effort", unit="step", leave=False, disable=None):  # shown in terminals
         temperature = FIRST_TEMPERATURE * (LAST_TEMPERATURE / FIRST_TEMPERATURE) ** (k / steps)
-        gradient = _gradient_of(network)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
+        gradient = gradient_of(network)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
         optimizer.apply([gradient], [latents])
     return latents.numpy()[0]
 
@@ -54,33 +56,32 @@ def padded(x, height, width):
     return np.pad(x, (*missing, (0, 0)), mode="edge")[None], mask[None, ..., None]
 
 
-def _gradient_of(network):
-    """The gradient of the loss, compiled once for a network."""
-    if not hasattr(network, "refinement_gradient"):
-        network.refinement_gradient = tf.function(
-            lambda *args: _gradient(network, *args),
-            input_signature=[
-                tf.TensorSpec((1, None, None, CHANNELS), tf.float32),
-                tf.TensorSpec((1, None, None, 3), tf.uint8),
-                tf.TensorSpec((1, None, None, 1), tf.float32),
-                tf.TensorSpec((), tf.float32),
-                tf.TensorSpec((), tf.float32),
-                tf.TensorSpec((2,), tf.int32),
-            ],
-        )
-    return network.refinement_gradient
+@functools.lru_cache(maxsize=1)
+def gradient_of(network):
+    """The gradient of the loss, compiled once for a network: a function of y, x, mask, u, temperature, seed."""
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((1, None, None, CHANNELS), tf.float32),
+            tf.TensorSpec((1, None, None, 3), tf.uint8),
+            tf.TensorSpec((1, None, None, 1), tf.float32),
+            tf.TensorSpec((), tf.float32),
+            tf.TensorSpec((), tf.float32),
+            tf.TensorSpec((2,), tf.int32),
+        ]
+    )
+    def gradient(y, x, mask, u, temperature, seed):
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            q = soft_rounding(y, temperature, seed)
+            mean, log_scale = network.expect(q, u[None])
+            bits = tf.reduce_sum(logistic_bits(q, mean, log_scale))
+            x_hat = network.reconstruct(q, centroid_offsets(q, mean, log_scale), u[None])
+            error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
+            loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
+        return tape.gradient(loss, y)
 
-def _gradient(network, y, x, mask, u, temperature, seed):
-    with tf.GradientTape() as tape:
-        tape.watch(y)
-        q = soft_rounding(y, temperature, seed)
-        mean, log_scale = network.expect(q, u[None])
-        bits = tf.reduce_sum(logistic_bits(q, mean, log_scale))
-        x_hat = network.reconstruct(q, centroid_offsets(q, mean, log_scale), u[None])
-        error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
-        loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
-    return tape.gradient(loss, y)
+    return gradient
 
 
 def soft_rounding(y, temperature, seed):

@@ -3,8 +3,9 @@
 For every tile, first how many channels of each group, from the first on, are not all zero, in 9 raw bits. Then group
 by group and pass by pass (`integer_context`) the latents: the predicted log scale selects one of `BUCKETS` sets of
 adaptive contexts for each group of channels, in which the difference from the predicted mean is coded
-(`contexts.code_remainder`). Most latents are all but certain; where a pass has next to no surprise among them, a bit
-says so and they are not coded at all, which halves the time.
+(`contexts.code_remainder`). There are three such sets, for what one pass cannot know of itself: whether latents at a
+position come out smaller than predicted, as predicted, or larger. Most latents are all but certain; where a pass has
+next to no surprise among them, a bit says so and they are not coded at all, which halves the time.
 
 The same functions run in both directions, so encoder and decoder cannot disagree.
 """
@@ -26,10 +27,13 @@ MAX_LATENT = 2047
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
 FRACTIONS = 2  # sets of contexts a bucket: predicted mean near a whole number, or near the middle of two
+MOODS = 3  # for each of them: latents at this position have been smaller than expected, as expected, or larger
+SETS = BUCKETS * FRACTIONS * MOODS  # a group
 CERTAIN = 4  # below this bucket a latent is expected to be the rounded mean
 MAX_SURPRISES = 1 / 500  # of those in a pass that may be left out; what differs is lost
-SKIP = (len(GROUPS) - 1) * BUCKETS * FRACTIONS * SLOTS  # one context a group: are they left out?
+SKIP = (len(GROUPS) - 1) * SETS * SLOTS  # one context a group: are they left out?
 NUM_CONTEXTS = SKIP + len(GROUPS) - 1
+LARGE = 4  # magnitudes from here on count alike
 COUNT_BITS = 9
 
 
@@ -118,10 +122,20 @@ class RDLatentCoder(arithmetic.Stream):
         self._reserve(values.size + 1)
         before = arithmetic.information(self.coder)
         code_values(
-            self.coder, self.data, self.contexts, values, mean, bucket, k * BUCKETS * FRACTIONS * SLOTS, SKIP + k, skip,
+            self.coder, self.data, self.contexts, values, mean, bucket, k * SETS * SLOTS, SKIP + k, skip,
             self.decoding,
         )  # fmt: skip
         self.group_bits[k] += arithmetic.information(self.coder) - before
+
+
+def expected_magnitudes():
+    """What to expect of the magnitude of a remainder in each bucket, up to `LARGE`: int64 (BUCKETS,), in 1/256."""
+    scale = np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)
+    beyond = [2 / (1 + np.exp(np.minimum((n - 0.5) / scale, 80))) for n in range(1, LARGE + 1)]  # chance of n or more
+    return np.rint(256 * np.sum(beyond, axis=0)).astype(np.int64)
+
+
+EXPECTED = expected_magnitudes()
 
 
 @compiled
@@ -198,6 +212,7 @@ def code_values(coder, data, contexts, values, mean, bucket, first, skip_context
     one = 1 << OUTPUT_BITS
     skip = code_bit(coder, data, contexts, skip_context, skip, decoding)
     for position in range(values.shape[0]):
+        actual, expected = 128, 128  # magnitudes at this position in 1/256, those of late more than those long ago
         for c in range(values.shape[1]):
             centre = rounded(mean[position, c])
             if skip and bucket[position, c] < CERTAIN:
@@ -206,8 +221,11 @@ def code_values(coder, data, contexts, values, mean, bucket, first, skip_context
             fraction = mean[position, c] - (centre << OUTPUT_BITS)
             side = 0 if abs(fraction) < one // 8 else (1 if fraction > 0 else 2)
             place = np.int64(bucket[position, c])
-            which = first + (FRACTIONS * place + (abs(fraction) >= one // 4)) * SLOTS
+            mood = 2 if 2 * actual > 3 * expected else (0 if 3 * actual < 2 * expected else 1)
+            which = first + ((FRACTIONS * place + (abs(fraction) >= one // 4)) * MOODS + mood) * SLOTS
             shift = max(0, (place - RAW_BUCKET) // RAW_OCTAVE)
             value = np.int64(values[position, c]) - centre
             value = code_remainder(coder, data, contexts, which, side, shift, value, decoding)
             values[position, c] = value + centre
+            actual += 256 * min(abs(value), LARGE) - ((actual - 128) >> 5)
+            expected += EXPECTED[place] - ((expected - 128) >> 5)

@@ -51,6 +51,14 @@ def test_the_block_rotation_decodes_through_the_front_door(photograph, block_cod
     assert np.array_equal(cae_compress.decode(data), block_codec.decode(data))
 
 
+def test_the_cae_trained_for_rate_is_one_codec_of_five_networks(photograph):
+    ours = codec.RateCAECodec()
+    files = [ours.encode(photograph, setting) for setting in ours.settings]
+    assert [bitstream.read(data)[0].model for data in files] == [f"cheng2018-{k}" for k in (1, 2, 3, 4, 5)]
+    quality = [metrics.psnr(photograph, ours.decode(data)) for data in files]
+    assert files == sorted(files, key=len) and quality == sorted(quality) and quality[0] > 20
+
+
 def test_a_file_of_an_unknown_model_is_refused():
     data = bitstream.write(bitstream.Header("tomorrow", b"1234", 8, 8, 0), b"")
     with pytest.raises(BitstreamError, match="model tomorrow, which is not here"):

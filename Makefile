@@ -2,7 +2,7 @@
 # make test    set up, then the tests
 # make lab     set up, then Jupyter on the notebooks
 # make kodak   set up, then every table and figure of Kodak again (about 20 minutes; downloads 15 MB)
-# make train   set up, then both shipped networks from scratch (about four hours on 2 cores; downloads 440 MB)
+# make train   set up, then all shipped networks from scratch (some six hours on 2 cores; downloads 440 MB)
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -92,7 +92,7 @@ def test_info_accounts_for_every_byte(pictures, capsys):
     assert "140x130, model rdcae" in lines[0]
     sizes = {line[2:20].strip(): float(line[20:33]) for line in lines[1:]}
     assert list(sizes) == [
-        "header", "channels in use", *(f"latents, group {k}" for k in range(1, 7)), "end of stream", "whole file",
+        "header", "channels in use", *(f"latents, group {k}" for k in range(1, 8)), "end of stream", "whole file",
     ]  # fmt: skip
     assert sizes["whole file"] == path.stat().st_size
     assert sum(sizes.values()) == pytest.approx(2 * sizes["whole file"], abs=1)

@@ -5,7 +5,7 @@ against the codec as it ships (negative: fewer bits for the same PSNR). Kodak pl
 """
 
 import argparse
-import contextlib
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -18,36 +18,7 @@ from cae_compress.integer_passes import OUTPUT_BITS
 from cae_compress.rd_codec import RDCodec
 
 QUALITIES = (15, 35, 55, 75, 95)
-
-
-@contextlib.contextmanager
-def distortion_weight(weight):
-    """For a while, another weight of the distortion when latents are chosen."""
-    before, rd_codec.DISTORTION_WEIGHT = rd_codec.DISTORTION_WEIGHT, weight
-    try:
-        yield
-    finally:
-        rd_codec.DISTORTION_WEIGHT = before
-
-
-@contextlib.contextmanager
-def everything_coded():
-    """For a while, latents that are all but certain are coded like the others."""
-    before, rd_latents.leave_out = rd_latents.leave_out, lambda *_: False
-    try:
-        yield
-    finally:
-        rd_latents.leave_out = before
-
-
-@contextlib.contextmanager
-def untrained_probabilities(codec):
-    """For a while, all contexts start at one half."""
-    before, codec.probabilities = codec.probabilities, np.full_like(codec.probabilities, ONE // 2)
-    try:
-        yield
-    finally:
-        codec.probabilities = before
+patched = mock.patch.object  # for a while, something is otherwise
 
 
 def curves(codec, pictures, num_bits):
@@ -92,13 +63,13 @@ def ablations(codec, pictures):
     shipped = curves(codec, pictures, size)
     variants = {"as shipped": shipped}
     for weight in (1.0, 2.0, 3.0, 4.0, 6.0):
-        with distortion_weight(weight):
+        with patched(rd_codec, "DISTORTION_WEIGHT", weight):
             variants[f"latents chosen with distortion weight {weight:g}"] = curves(codec, pictures, size)
-    with distortion_weight(np.inf):
+    with patched(rd_codec, "DISTORTION_WEIGHT", np.inf):
         variants["latents rounded to the nearest"] = curves(codec, pictures, size)
-    with everything_coded():
+    with patched(rd_latents, "leave_out", lambda *_: False):
         variants["latents coded that are all but certain"] = curves(codec, pictures, size)
-    with untrained_probabilities(codec):
+    with patched(codec, "probabilities", np.full_like(codec.probabilities, ONE // 2)):
         variants["contexts start at one half"] = curves(codec, pictures, size)
     variants["the model's own bits instead of files (estimate)"] = curves(
         codec, pictures, lambda data: model_bits(codec, data)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from cae_compress import bitstream, metrics, rd_codec, rd_latents
+from cae_compress import arithmetic, bitstream, metrics, rd_codec, rd_latents, trellis
 from cae_compress.arithmetic import ONE
-from cae_compress.integer_context import GROUPS, MAX_LOG_SCALE, MIN_LOG_SCALE
-from cae_compress.integer_passes import OUTPUT_BITS
+from cae_compress.compiled import compiled_afresh, inlined
+from cae_compress.integer_context import GROUPS
 from cae_compress.rd_codec import RDCodec
+from cae_compress.rd_latents import bucket_of
 
 QUALITIES = (15, 35, 55, 75, 95)
 patched = mock.patch.object  # for a while, something is otherwise
@@ -38,15 +39,27 @@ def model_bits(codec, data):
 
     def code_pass(k, at, mean, log_scale):
         nonlocal bits
-        scale = np.exp(np.clip(log_scale * 2.0**-OUTPUT_BITS, MIN_LOG_SCALE, MAX_LOG_SCALE))
         values = latents[at][..., GROUPS[k] : GROUPS[k + 1]]
-        distance = np.abs(values.reshape(mean.shape) - mean * 2.0**-OUTPUT_BITS)
-        upper, lower = (1 / (1 + np.exp(np.minimum((distance - half) / scale, 80))) for half in (0.5, -0.5))
-        bits -= np.log2(np.maximum(upper - lower, 1e-9)).sum()
+        bits += trellis.information(
+            values.reshape(mean.shape).astype(np.int32), mean, bucket_of(log_scale), rd_codec.DEPENDENT
+        )
         return values
 
     codec.context.code(*latents.shape[:2], header.settings, np.diff(GROUPS), code_pass)
     return bits
+
+
+@inlined
+def stay(contexts, k, bit):
+    """`arithmetic.adapt` without adaptation."""
+
+
+def without_adaptation(codec, picture):
+    """`rd_latents.code_values` with probabilities that stay as they start, compiled by coding a picture once."""
+    code_values = compiled_afresh(rd_latents.code_values)
+    with patched(arithmetic, "adapt", stay), patched(rd_latents, "code_values", code_values):
+        codec.decode(codec.encode(picture))
+    return code_values
 
 
 def ablations(codec, pictures):
@@ -62,13 +75,20 @@ def ablations(codec, pictures):
 
     shipped = curves(codec, pictures, size)
     variants = {"as shipped": shipped}
-    for weight in (1.0, 2.0, 3.0, 4.0, 6.0):
+    for weight in (1.5, 3.0, 6.0, 12.0):
         with patched(rd_codec, "DISTORTION_WEIGHT", weight):
             variants[f"latents chosen with distortion weight {weight:g}"] = curves(codec, pictures, size)
-    with patched(rd_codec, "DISTORTION_WEIGHT", np.inf):
-        variants["latents rounded to the nearest"] = curves(codec, pictures, size)
+    with patched(rd_codec, "DEPENDENT", False):
+        for weight in (3.0, 6.0):
+            with patched(rd_codec, "DISTORTION_WEIGHT", weight):
+                name = f"latents that don't depend on each other, distortion weight {weight:g}"
+                variants[name] = curves(codec, pictures, size)
+        with patched(codec, "quantizer", lambda *_: trellis.nearest):
+            variants["latents rounded to the nearest whole step"] = curves(codec, pictures, size)
     with patched(rd_latents, "leave_out", lambda *_: False):
         variants["latents coded that are all but certain"] = curves(codec, pictures, size)
+    with patched(rd_latents, "code_values", without_adaptation(codec, pictures[0])):
+        variants["contexts that do not adapt"] = curves(codec, pictures, size)
     with patched(codec, "probabilities", np.full_like(codec.probabilities, ONE // 2)):
         variants["contexts start at one half"] = curves(codec, pictures, size)
     variants["the model's own bits instead of files (estimate)"] = curves(

@@ -13,7 +13,7 @@ import numba
 
 SOURCES = (
     "arithmetic.py", "centroids.py", "compiled.py", "contexts.py", "integer_context.py", "integer_passes.py",
-    "latents.py", "rd_latents.py", "rdoq.py",
+    "latents.py", "rd_latents.py", "trellis.py",
 )  # fmt: skip
 
 
@@ -36,6 +36,11 @@ def _njit(function, **options):
 def compiled(function):
     """Compile a function when it is first called; other threads of Python run beside it."""
     return _njit(function, nogil=True)
+
+
+def compiled_afresh(function):
+    """A compiled function, to be compiled once more from what it calls by then, and not kept."""
+    return numba.njit(function.py_func, nogil=True)
 
 
 def inlined(function):

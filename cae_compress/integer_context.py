@@ -7,6 +7,9 @@ Fixed point: features as in `integer_passes`, weights with `WEIGHT_BITS` bits of
 `ACTIVATION_BITS`, means and log scales with `OUTPUT_BITS`.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from cae_compress.integer_passes import (
@@ -14,6 +17,7 @@ from cae_compress.integer_passes import (
     AROUND,
     MAX_ACTIVATION,
     MAX_SIGNED,
+    PER_STEP,
     WEIGHT_BITS,
     add_lower,
     predict,
@@ -35,12 +39,14 @@ CROSS = ((-1, 0), (0, -1), (0, 1), (1, 0))
 HALVING = ((1, 1, CORNERS), (0, 1, CROSS), (1, 0, CROSS))
 
 LIMIT = 2**31  # of the magnitude of int32
-MAGNITUDE_UNIT, MAX_MAGNITUDE = 16, 255  # feature of a latent q: round(16 log(1 + |q|)), for |q| up to 255
-SIGNED_UNIT = 0.05  # of the feature of the lowest channels besides: q itself, up to MAX_SIGNED
+MAGNITUDE_UNIT = 16  # feature of a latent of q steps: round(16 log(1 + |q|)), for |q| up to MAX_SIGNED half steps
+SIGNED_UNIT = 0.05  # of the feature of the lowest channels besides: q itself, up to the same
 PLACE_BITS = 8  # place of the quality between two lambdas, in 1/256
 MIN_LOG_SCALE, MAX_LOG_SCALE = -3.5, 7.0
 
-MAGNITUDES = np.rint(MAGNITUDE_UNIT * np.log1p(np.arange(MAX_MAGNITUDE + 1))).astype(np.int32)
+MAGNITUDES = np.rint(MAGNITUDE_UNIT * np.log1p(np.arange(MAX_SIGNED + 1) / PER_STEP)).astype(np.int32)
+THREADS = os.cpu_count() or 1
+MIN_POSITIONS = 64  # a thread; with fewer, starting it takes longer than its work
 
 
 class IntegerContext:
@@ -65,9 +71,13 @@ class IntegerContext:
             place: int, place of the quality between the lambdas, in 1/256: 0 to 7 * 256.
             counts: for each group, how many of its channels, from the first on, are not all zero.
             code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
-                (positions, count) with `OUTPUT_BITS` bits of fraction, that returns the latents there, int32 (rows,
-                columns, count).
+                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents
+                there, int32 (rows, columns, count), in half steps.
         """
+        with ThreadPoolExecutor(THREADS) as threads:
+            self._code(height, width, place, counts, code_pass, threads)
+
+    def _code(self, height, width, place, counts, code_pass, threads):
         q = np.zeros((height, width, CHANNELS), np.int32)  # what is decoded; zero where nothing is yet
         for k, (a, count) in enumerate(zip(GROUPS, counts)):
             if count == 0:
@@ -76,19 +86,38 @@ class IntegerContext:
             out_bias = _between(group["out_bias"], place)
             lower = np.zeros((height, width, HIDDEN), np.int32)
             if a:
-                add_lower(q, lower, group["lower_magnitude"], group["lower_signed"], MAGNITUDES)
+                weights = group["lower_magnitude"], group["lower_signed"]
+                in_parts(threads, add_lower, height, width, q, lower, *weights, MAGNITUDES)
             for number, (row, column, stride, spacing, neighbours) in enumerate(passes(k)):
                 if row >= height or column >= width:
                     continue
                 at = slice(row, height, stride), slice(column, width, stride)
                 seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
-                mean, log_scale = predict(
-                    q, lower, row, column, stride, a, count, np.array(seen, np.int64).reshape(-1, 3),
+                rows, columns = len(range(height)[at[0]]), len(range(width)[at[1]])
+                mean, log_scale = np.empty((2, rows * columns, count), np.int32)
+                in_parts(
+                    threads, predict, rows * columns, 1, mean, log_scale,
+                    q, lower, row, column, stride, a, np.array(seen, np.int64).reshape(-1, 3),
                     *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
                     _between(group["quality"][number], place),
                     group["middle"], group["middle_bias"], group["out"], out_bias, MAGNITUDES,
                 )  # fmt: skip
                 q[at][..., a : a + count] = code_pass(k, at, mean, log_scale)
+
+
+def in_parts(threads, function, count, positions, *args):
+    """Call function(first, last, *args) so that all of 0 to count is worked on, in several threads at once.
+
+    Args:
+        threads: a `ThreadPoolExecutor`.
+        count: int, pieces of work, each of so many `positions`; what one does must not hang on another.
+    """
+    parts = max(1, min(THREADS, count * positions // MIN_POSITIONS))
+    edges = [count * k // parts for k in range(parts + 1)]
+    others = [threads.submit(function, first, last, *args) for first, last in zip(edges[1:], edges[2:])]
+    function(*edges[:2], *args)
+    for other in others:
+        other.result()  # raises what went wrong there
 
 
 def passes(k):
@@ -123,7 +152,7 @@ ARRAYS = (
 
 
 def to_integers(groups):
-    """Weights of a trained `models.context_network.ContextNetwork` as whole numbers.
+    """Weights of a trained `models.context_network.ContextNetwork`, which counts in steps, as whole numbers.
 
     Args:
         groups: list of dicts from name to float array, one a group of channels.
@@ -138,6 +167,8 @@ def to_integers(groups):
     for k, weights in enumerate(groups):
         parts = _first_layer(weights, k) | {name: weights[name] for name in ("middle", "out")}
         parts |= {name: weights[name] * 2**ACTIVATION_BITS for name in ("middle_bias", "out_bias")}
+        for name in ("out", "out_bias"):
+            parts[name] = parts[name] * _in_half_steps(parts[name].shape[1])
         parts |= {name: _taps(weights[name], k) for name in ("mean", "same") if name in weights}
         whole = {name: np.rint(values * 2.0**WEIGHT_BITS) for name, values in parts.items()}
         if max(bounds(whole).values()) >= LIMIT:
@@ -175,16 +206,24 @@ def from_integers(arrays):
         parts = {name: arrays[f"{k}/{name}"] / np.float32(2**WEIGHT_BITS) for name in ARRAYS if f"{k}/{name}" in arrays}
         own = [parts["own_magnitude"] * MAGNITUDE_UNIT]
         if a < SIGNED:
-            own.append(parts["own_signed"] / SIGNED_UNIT)
+            own.append(parts["own_signed"] * PER_STEP / SIGNED_UNIT)
         weights = {name: parts[name] for name in ("quality", "middle", "out")}
         weights |= {name: parts[name] / 2**ACTIVATION_BITS for name in ("middle_bias", "out_bias")}
+        for name in ("out", "out_bias"):
+            weights[name] = weights[name] / _in_half_steps(weights[name].shape[1])
         weights |= {name: _kernels(parts[name]) for name in ("mean", "same") if name in parts}
         weights["own"] = _kernels(np.concatenate(own, axis=2))
         if a:
-            taps = np.concatenate([parts["lower_magnitude"] * MAGNITUDE_UNIT, parts["lower_signed"] / SIGNED_UNIT])
+            signed = parts["lower_signed"] * PER_STEP / SIGNED_UNIT
+            taps = np.concatenate([parts["lower_magnitude"] * MAGNITUDE_UNIT, signed])
             weights["lower"] = taps.reshape(len(taps), 3, 3, HIDDEN).transpose(1, 2, 0, 3)
         groups.append(weights)
     return groups
+
+
+def _in_half_steps(num_outputs):
+    """What turns outputs, means and then log scales, from steps into half steps: the means are doubled."""
+    return np.repeat(np.float32([PER_STEP, 1]), num_outputs // 2)
 
 
 def _taps(kernels, k):
@@ -205,9 +244,9 @@ def _first_layer(weights, k):
     taps = _taps(weights["own"], k)
     parts = {"own_magnitude": taps[:, :, : b - a] / MAGNITUDE_UNIT, "quality": weights["quality"]}
     if a < SIGNED:
-        parts["own_signed"] = taps[:, :, b - a :] * SIGNED_UNIT
+        parts["own_signed"] = taps[:, :, b - a :] * SIGNED_UNIT / PER_STEP
     if a:
         taps = weights["lower"].transpose(2, 0, 1, 3)  # (features, 3, 3, HIDDEN)
         taps = taps.reshape(len(taps), -1)
-        parts["lower_magnitude"], parts["lower_signed"] = taps[:a] / MAGNITUDE_UNIT, taps[a:] * SIGNED_UNIT
+        parts["lower_magnitude"], parts["lower_signed"] = taps[:a] / MAGNITUDE_UNIT, taps[a:] * SIGNED_UNIT / PER_STEP
     return parts

@@ -1,7 +1,7 @@
 """The arithmetic of `integer_context`: int32 sums and shifts, compiled.
 
-Features of a latent q are a magnitude, 16 log(1 + |q|) rounded, and of the lowest channels also q itself. Most latents
-are zero and have no part in any sum, which is why these loops are faster than matrix products.
+Features of a latent of q half steps are a magnitude, 16 log(1 + |q| / 2) rounded, and of the lowest channels also q
+itself. Most latents are zero and have no part in any sum, which is why these loops are faster than matrix products.
 """
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from cae_compress.compiled import compiled, inlined
 
 WEIGHT_BITS, ACTIVATION_BITS, OUTPUT_BITS = 12, 6, 6  # of fraction
-MAX_SIGNED, MAX_ACTIVATION = 255, 2047
+PER_STEP = 2  # latents are counted in half quantization steps (`trellis`)
+MAX_SIGNED, MAX_ACTIVATION = 511, 2047
 AROUND = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))  # the 3x3 positions of a kernel
 
 
@@ -33,10 +34,11 @@ def add_multiple(total, factor, row):
 
 
 @compiled
-def add_lower(q, lower, magnitude_weights, signed_weights, magnitudes):
+def add_lower(first, last, q, lower, magnitude_weights, signed_weights, magnitudes):
     """Add what lower groups tell a group's first layer at the nine positions around each of their latents.
 
     Args:
+        first, last: int, rows of `lower` to change, the last one excluded.
         q: int32 (height, width, CHANNELS), what is decoded.
         lower: int32 (height, width, HIDDEN), changed.
         magnitude_weights: int32 (channels of lower groups, 9 * HIDDEN).
@@ -45,7 +47,7 @@ def add_lower(q, lower, magnitude_weights, signed_weights, magnitudes):
     """
     height, width, hidden = lower.shape
     sums = np.zeros(magnitude_weights.shape[1], np.int32)
-    for i in range(height):
+    for i in range(max(first - 1, 0), min(last + 1, height)):
         for j in range(width):
             sums[:] = 0
             for c in range(magnitude_weights.shape[0]):
@@ -55,36 +57,33 @@ def add_lower(q, lower, magnitude_weights, signed_weights, magnitudes):
                         add_multiple(sums, signed(q[i, j, c]), signed_weights[c])
             for tap in range(len(AROUND)):
                 y, x = i - AROUND[tap][0], j - AROUND[tap][1]  # from where this latent is seen at that tap
-                if 0 <= y < height and 0 <= x < width:
+                if first <= y < last and 0 <= x < width:
                     add_multiple(lower[y, x], 1, sums[tap * hidden : (tap + 1) * hidden])
 
 
 @compiled
 def predict(
-    q, lower, first_row, first_column, stride, a, count, neighbours,
+    first, last, mean, log_scale, q, lower, first_row, first_column, stride, a, neighbours,
     own_magnitude, own_signed, mean_weights, same, quality, middle, middle_bias, out, out_bias, magnitudes,
 ):  # fmt: skip
     """Mean and log scale of the latents of a pass.
 
     Args:
+        first, last: int, positions of the pass to predict, row by row, the last one excluded.
+        mean, log_scale: int32 (positions of the pass, channels), filled.
         q: int32 (height, width, CHANNELS), what is decoded.
         lower: int32 (height, width, HIDDEN), from `add_lower`.
         first_row, first_column, stride: int, the positions of the pass.
-        a, count: int, its channels: `count` from a on.
+        a: int, the first of its channels.
         neighbours: int64 (n, 3): down, right, index of the tap.
         own_magnitude, own_signed, mean_weights, same, quality, middle, middle_bias, out, out_bias: int32, the
             weights of the group and pass, as in `integer_context.ARRAYS`; `own_signed` and `same` may be empty.
         magnitudes: int32 table of the first feature.
-
-    Returns:
-        (mean, log_scale): int32 (positions, count), row by row.
     """
     height, width, hidden = lower.shape
-    rows, columns = -(-(height - first_row) // stride), -(-(width - first_column) // stride)
-    mean, log_scale = np.empty((rows * columns, count), np.int32), np.empty((rows * columns, count), np.int32)
-    channels = out.shape[1] // 2
+    columns, count, channels = -(-(width - first_column) // stride), mean.shape[1], out.shape[1] // 2
     from_neighbours, h, m = np.empty(count, np.int32), np.empty(hidden, np.int32), np.empty(hidden, np.int32)
-    for position in range(rows * columns):
+    for position in range(first, last):
         i, j = first_row + stride * (position // columns), first_column + stride * (position % columns)
         h[:] = lower[i, j]
         add_multiple(h, 1, quality)

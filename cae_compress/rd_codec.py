@@ -7,7 +7,7 @@
 A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
 show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
 
-Sources: those of `models.rdcae` and `rdoq`.
+Sources: those of `models.rdcae` and `trellis`.
 """
 
 import functools
@@ -16,7 +16,7 @@ from pathlib import Path
 import llvmlite.binding
 import numpy as np
 
-from cae_compress import bitstream, entropy, pictures, rdoq, weights
+from cae_compress import bitstream, entropy, pictures, trellis, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.rd_latents import RDLatentCoder
@@ -25,7 +25,8 @@ TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
 MAX_EFFORT = 10_000
-DISTORTION_WEIGHT = 3.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
+DEPENDENT = True  # quantization; without, the ablation
+DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 
 
 class RDCodec:
@@ -83,12 +84,13 @@ class RDCodec:
         image, place = pictures.as_rgb(image), place_of_quality(quality)
         height, width = image.shape[:2]
         coder = RDLatentCoder(self.context, self.probabilities, place)
-        quantize = rdoq.nearest if effort else self.quantizer(place)
+        dependent = DEPENDENT and not effort  # more effort ends at whole steps
+        quantize = trellis.nearest if effort else self.quantizer(place, dependent)
         for tile in tiles(height, width):
             y = self.analyse(image, tile, place)
             if effort:
                 y = self.refine(y, image, tile, place, effort)
-            coder.encode(y, quantize)
+            coder.encode(y, quantize, dependent)
         header = bitstream.Header(self.model, self.weights_id, width, height, place)
         return bitstream.write(header, coder.finish())
 
@@ -108,7 +110,7 @@ class RDCodec:
         return image
 
     def decode_latents(self, header, payload):
-        """The quantized latents of a file, decoded in integers alone: int16 (h / 16, w / 16, CHANNELS).
+        """The quantized latents of a file in half steps, decoded in integers alone: int16 (h / 16, w / 16, CHANNELS).
 
         Args:
             header, payload: from `bitstream.read`.
@@ -170,10 +172,10 @@ class RDCodec:
             : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
         ]
 
-    def quantizer(self, place):
-        """Rate-distortion optimised rounding at a quality (`rdoq.choose`), as `RDLatentCoder.encode` wants it."""
+    def quantizer(self, place, dependent=True):
+        """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
         weights = (DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)).astype(np.float32)
-        return lambda y, mean, log_scale, channels: rdoq.choose(y, mean, log_scale, weights[channels])
+        return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
 
     @property
     def weights_id(self):

@@ -9,5 +9,7 @@ def test_every_idea_is_measured_and_everything_is_put_back(photograph):
     table = ablations.ablations(codec, [photograph]).set_index("variant")["bd_rate_percent"]
     assert table["as shipped"] == 0
     assert table["contexts start at one half"] > 1
-    assert table["latents chosen with distortion weight 1"] != table["latents chosen with distortion weight 6"]
+    assert table["latents chosen with distortion weight 1.5"] != table["latents chosen with distortion weight 6"]
+    assert table["latents that don't depend on each other, distortion weight 6"] > 1
+    assert table["contexts that do not adapt"] not in (0, table["contexts start at one half"])
     assert weight == rd_codec.DISTORTION_WEIGHT and np.array_equal(codec.probabilities, probabilities)

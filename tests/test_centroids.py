@@ -3,8 +3,9 @@ import pytest
 
 from cae_compress import centroids
 from cae_compress.integer_context import MIN_LOG_SCALE
-from cae_compress.integer_passes import OUTPUT_BITS
+from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.rd_latents import bucket_of, offsets_of
+from cae_compress.trellis import DEPENDENT_FROM
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.2, -0.45, 0.8, -3.0, 40.0])
@@ -33,8 +34,12 @@ def test_training_and_decoding_look_up_the_same():
     q = rng.integers(-9, 10, (50, 40)).astype(np.int32)
     mean = q * 64 + rng.integers(-400, 400, q.shape)
     log_scale = rng.integers(64 * MIN_LOG_SCALE - 9, 64 * 7, q.shape)
-    offsets = offsets_of(q, mean.astype(np.int32), bucket_of(log_scale.astype(np.float32)), centroids.TABLE)
+    bucket = bucket_of(log_scale.astype(np.float32))
+    in_half_steps = PER_STEP * q, (PER_STEP * mean).astype(np.int32)
+    offsets = offsets_of(*in_half_steps, bucket, centroids.TABLE, False)
     in_training = centroid_offsets(
         tf.constant(q, tf.float32), tf.constant(mean / 64, tf.float32), tf.constant(log_scale / 64, tf.float32)
     )
     assert np.array_equal(offsets * np.float32(centroids.UNIT), in_training.numpy()) and offsets.any()
+    of_dependent = offsets_of(*in_half_steps, bucket, centroids.TABLE, True)
+    assert np.array_equal(of_dependent, np.where(bucket < DEPENDENT_FROM, offsets, 0))

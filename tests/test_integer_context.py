@@ -3,7 +3,7 @@ import pytest
 
 from cae_compress import integer_context, weights
 from cae_compress.integer_context import CHANNELS, GROUPS, LIMIT, IntegerContext
-from cae_compress.integer_passes import OUTPUT_BITS
+from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def latents():
 
 
 def predictions(arrays, latents, place):
-    """Mean and log scale of every latent, with the latents given."""
+    """Mean, in half steps, and log scale of every latent, with the latents given."""
     mean, log_scale = np.zeros((2, *latents.shape))
 
     def code_pass(k, at, m, s):
@@ -50,14 +50,12 @@ def test_integers_agree_with_the_network_that_was_trained(float_network, arrays,
     import tensorflow as tf
 
     for place in (0, 300, 1792):
-        wanted = float_network(tf.constant(latents[None], tf.float32), tf.constant([place / 256], tf.float32))
-        for got, want in zip(predictions(arrays, latents, place), wanted):
-            want = want.numpy()[0]
-            got = (
-                np.clip(got / 2**OUTPUT_BITS, -3.5, 7)
-                if want.max() <= 7 and want.min() >= -3.5
-                else got / 2**OUTPUT_BITS
-            )
+        mean, log_scale = float_network(
+            tf.constant(latents[None] / PER_STEP, tf.float32), tf.constant([place / 256], tf.float32)
+        )
+        got_mean, got_log_scale = (values / 2**OUTPUT_BITS for values in predictions(arrays, latents, place))
+        got_log_scale = np.clip(got_log_scale, integer_context.MIN_LOG_SCALE, integer_context.MAX_LOG_SCALE)
+        for got, want in ((got_mean / PER_STEP, mean.numpy()[0]), (got_log_scale, log_scale.numpy()[0])):
             assert want.std() > 0.1, "a network that predicts nothing would agree too easily"
             assert np.abs(got - want).mean() < 0.05 * want.std() + 2**-OUTPUT_BITS
 
@@ -88,7 +86,7 @@ def test_no_sum_can_leave_the_range_of_int32(which, arrays):
 def test_bounds_are_those_of_the_worst_latents(arrays):
     """Features at their largest, of the sign of one weight of the first layer: its sum is what the bound says."""
     group = {name.split("/")[1]: values.astype(np.int64) for name, values in arrays.items() if name.startswith("1/")}
-    features = {"magnitude": 89, "signed": 255}
+    features = {"magnitude": 89, "signed": 511}
     assert integer_context.MAGNITUDES.max() == features["magnitude"]
     sums = np.abs(group["quality"]).max(axis=1)[1:]
     for kind, largest in features.items():

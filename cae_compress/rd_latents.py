@@ -3,9 +3,10 @@
 For every tile, first whether its latents depend on each other (`trellis`), in a raw bit, and how many channels of each
 group, from the first on, are not all zero, in 9. Then group by group and pass by pass (`integer_context`) the latents:
 the predicted log scale selects one of `BUCKETS` sets of adaptive contexts for each group of channels and quantizer, in
-which the index counted from the predicted mean is coded (`contexts.code_remainder`). There are three such sets, for what one pass cannot know of itself: whether latents at a
-position come out smaller than predicted, as predicted, or larger. Most latents are all but certain; where a pass has
-next to no surprise among them, a bit says so and they are not coded at all, which halves the time.
+which the index counted from the predicted mean is coded (`contexts.code_remainder`). There are three such sets, for
+what one pass cannot know of itself: whether latents at a position come out smaller than predicted, as predicted, or
+larger. Most latents are all but certain; where a pass has next to no surprise among them, a bit says so and they are
+not coded at all, which halves the time.
 
 The same functions run in both directions, so encoder and decoder cannot disagree.
 """
@@ -18,7 +19,7 @@ from cae_compress import arithmetic
 from cae_compress.arithmetic import code_bit, code_raw_bits
 from cae_compress.bitstream import BitstreamError
 from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE
-from cae_compress.compiled import compiled, inlined
+from cae_compress.compiled import compiled
 from cae_compress.contexts import SLOTS, code_remainder
 from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
@@ -143,7 +144,7 @@ EXPECTED = expected_magnitudes()
 
 @compiled
 def code_side(coder, data, side, decoding):
-    """Code whether latents depend on each other, and how many channels of each group are in use: int64 (1 + groups,)."""
+    """Code whether latents depend on each other, and how many channels each group has in use: int64 (1 + groups,)."""
     for k in range(side.size):
         side[k] = code_raw_bits(coder, data, side[k], COUNT_BITS if k else 1, decoding)
 

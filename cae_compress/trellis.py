@@ -11,9 +11,9 @@ quantizer, and an encoder can steer through the states to reach any half step, a
 path of least rate and distortion by the Viterbi algorithm. This pays where much is to be coded: latents of a small
 predicted scale keep quantizer 0 and leave the state as it is.
 
-Sources: Marcellin, Fischer, IEEE Trans. Communications 38(1), 1990 (trellis-coded quantization); Schwarz, Nguyen, Marpe,
-Wiegand, DCC 2019, and ITU-T H.266, 8.7.3 (the states and quantizers); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the
-choice by rate and distortion).
+Sources: Marcellin, Fischer, IEEE Trans. Communications 38(1), 1990 (trellis-coded quantization); Schwarz, Nguyen,
+Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the states and quantizers of dependent quantization); Ramchandran, Vetterli,
+IEEE TIP 3(5), 1994 (the choice by rate and distortion).
 """
 
 import numpy as np

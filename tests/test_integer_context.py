@@ -111,3 +111,20 @@ def test_single_rows_and_columns_are_predicted_too(arrays, latents):
     for part in (latents[:1, :1], latents[:1], latents[:, :1]):
         mean, _ = predictions(arrays, part, 0)
         assert mean.shape == part.shape
+
+
+def test_threads_do_not_change_predictions(arrays, latents, monkeypatch):
+    monkeypatch.setattr(integer_context, "THREADS", 1)
+    alone = predictions(arrays, latents, 700)
+    monkeypatch.setattr(integer_context, "MIN_POSITIONS", 1)
+    for threads in (2, 5):
+        monkeypatch.setattr(integer_context, "THREADS", threads)
+        assert np.array_equal(predictions(arrays, latents, 700), alone)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    monkeypatch.setattr(integer_context, "THREADS", 2)
+    with ThreadPoolExecutor(2) as threads, pytest.raises(ZeroDivisionError):
+        integer_context.in_parts(threads, lambda first, last: 1 // (first == 0), 1000, 1)

@@ -30,7 +30,7 @@ def test_the_centre_is_the_even_number_nearest_to_the_mean(mean, centre):
 
 
 def test_bits_are_those_of_a_distribution():
-    probability = (2.0**-trellis.BITS[:, :26]).sum(axis=-1)  # wider ones leave the table
+    probability = (2.0 ** -trellis.BITS[:, :26]).sum(axis=-1)  # wider ones leave the table
     assert probability == pytest.approx(1, abs=2e-3)
     assert (trellis.BITS[0, :20].argmin(axis=-1) == trellis.MAX_INDEX).all()  # the centre is the likeliest
 

@@ -12,8 +12,8 @@ path of least rate and distortion by the Viterbi algorithm. This pays where much
 predicted scale keep quantizer 0 and leave the state as it is.
 
 Sources: Marcellin, Fischer, IEEE Trans. Communications 38(1), 1990 (trellis-coded quantization); Schwarz, Nguyen,
-Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the states and quantizers of dependent quantization); Ramchandran, Vetterli,
-IEEE TIP 3(5), 1994 (the choice by rate and distortion).
+Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the quantizers); ISO/IEC 15444-2, annex on trellis-coded quantization (the eight
+states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate and distortion).
 """
 
 import numpy as np
@@ -24,8 +24,9 @@ from cae_compress.integer_context import MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 
 MAX_LATENT = 4094  # half steps
-QUANTIZERS, STATES = 2, 4
-FOLLOWING = np.array([[0, 2], [2, 0], [1, 3], [3, 1]])  # state after an even and an odd index; 2 and 3: quantizer 1
+QUANTIZERS, STATES = 2, 8
+# state after an even and an odd index; odd states have quantizer 1
+FOLLOWING = np.array([[0, 1], [3, 2], [5, 4], [6, 7], [1, 0], [2, 3], [4, 5], [7, 6]])
 DEPENDENT_FROM = 14  # buckets of the predicted scale: from 0.31 steps on
 FRACTIONS = 4  # classes of how far c is from the predicted mean
 MAX_INDEX = 31  # of the table of bits; beyond, each index costs as much more as the last one
@@ -42,7 +43,7 @@ def centre_of(mean):
 @inlined
 def quantizer_of(state, bucket, dependent):
     """Of a latent, 0 or 1."""
-    return state >> 1 if dependent and bucket >= DEPENDENT_FROM else 0
+    return state & 1 if dependent and bucket >= DEPENDENT_FROM else 0
 
 
 @inlined
@@ -180,10 +181,10 @@ def choose(y, mean, bucket, weights, dependent):
             reached[:] = np.inf
             for state in range(STATES):
                 for parity in range(2):
-                    after, this = FOLLOWING[state, parity], total[state] + best_cost[state >> 1, parity]
+                    after, this = FOLLOWING[state, parity], total[state] + best_cost[state & 1, parity]
                     if this < reached[after]:
                         reached[after] = this
-                        came_from[n, after], index_to[n, after] = state, best_index[state >> 1, parity]
+                        came_from[n, after], index_to[n, after] = state, best_index[state & 1, parity]
             total[:] = reached
             where[n, 0], where[n, 1] = position, c
             n += 1
@@ -192,5 +193,5 @@ def choose(y, mean, bucket, weights, dependent):
     for n in range(num_dependent - 1, -1, -1):
         position, c = where[n]
         index, state = np.int64(index_to[n, state]), np.int64(came_from[n, state])
-        q[position, c] = value_of(index, centre_of(mean[position, c]), state >> 1)
+        q[position, c] = value_of(index, centre_of(mean[position, c]), state & 1)
     return q

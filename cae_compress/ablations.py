@@ -15,6 +15,7 @@ from cae_compress import arithmetic, bitstream, metrics, rd_codec, rd_latents, t
 from cae_compress.arithmetic import ONE
 from cae_compress.compiled import compiled_afresh, inlined
 from cae_compress.integer_context import GROUPS
+from cae_compress.integer_passes import PER_STEP
 from cae_compress.rd_codec import RDCodec
 from cae_compress.rd_latents import bucket_of
 
@@ -47,6 +48,12 @@ def model_bits(codec, data):
 
     codec.context.code(*latents.shape[:2], header.settings, np.diff(GROUPS), code_pass)
     return bits
+
+
+def nearest(y, mean, bucket, channels):
+    """Plain rounding to whole steps, as `RDLatentCoder.encode` wants a quantizer: int32 like `y`, in half steps."""
+    largest = trellis.MAX_LATENT / PER_STEP
+    return PER_STEP * np.rint(np.clip(y, -largest, largest)).astype(np.int32)
 
 
 @inlined
@@ -83,7 +90,7 @@ def ablations(codec, pictures):
             with patched(rd_codec, "DISTORTION_WEIGHT", weight):
                 name = f"latents that don't depend on each other, distortion weight {weight:g}"
                 variants[name] = curves(codec, pictures, size)
-        with patched(codec, "quantizer", lambda *_: trellis.nearest):
+        with patched(codec, "quantizer", lambda *_: nearest):
             variants["latents rounded to the nearest whole step"] = curves(codec, pictures, size)
     with patched(rd_latents, "leave_out", lambda *_: False):
         variants["latents coded that are all but certain"] = curves(codec, pictures, size)

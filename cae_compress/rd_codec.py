@@ -84,13 +84,12 @@ class RDCodec:
         image, place = pictures.as_rgb(image), place_of_quality(quality)
         height, width = image.shape[:2]
         coder = RDLatentCoder(self.context, self.probabilities, place)
-        dependent = DEPENDENT and not effort  # more effort ends at whole steps
-        quantize = trellis.nearest if effort else self.quantizer(place, dependent)
+        quantize = self.quantizer(place, DEPENDENT)
         for tile in tiles(height, width):
             y = self.analyse(image, tile, place)
             if effort:
                 y = self.refine(y, image, tile, place, effort)
-            coder.encode(y, quantize, dependent)
+            coder.encode(y, quantize, DEPENDENT)
         header = bitstream.Header(self.model, self.weights_id, width, height, place)
         return bitstream.write(header, coder.finish())
 

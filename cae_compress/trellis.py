@@ -12,8 +12,8 @@ path of least rate and distortion by the Viterbi algorithm. This pays where much
 predicted scale keep quantizer 0 and leave the state as it is.
 
 Sources: Marcellin, Fischer, IEEE Trans. Communications 38(1), 1990 (trellis-coded quantization); Schwarz, Nguyen,
-Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the quantizers); ISO/IEC 15444-2, annex on trellis-coded quantization (the eight
-states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate and distortion).
+Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the quantizers); ISO/IEC 15444-2, annex on trellis-coded quantization (the
+eight states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate and distortion).
 """
 
 import numpy as np
@@ -91,11 +91,6 @@ def bits_of_indices():
 
 
 BITS = bits_of_indices()
-
-
-def nearest(y, mean, bucket, channels):
-    """Plain rounding to whole steps, as `RDLatentCoder.encode` wants a quantizer: int32 like `y`, in half steps."""
-    return PER_STEP * np.rint(np.clip(y, -MAX_LATENT // PER_STEP, MAX_LATENT // PER_STEP)).astype(np.int32)
 
 
 @inlined

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cae_compress import BitstreamError, PictureError, RDCodec, ablations, bitstream, metrics, rd_codec, trellis
+from cae_compress import BitstreamError, PictureError, RDCodec, ablations, bitstream, metrics, rd_codec
 from cae_compress.rd_latents import RDLatentCoder
 
 
@@ -56,7 +56,7 @@ def test_choosing_latents_by_rate_and_in_dependence_of_each_other_is_worth_it(co
     dependent = rates()
     monkeypatch.setattr(rd_codec, "DEPENDENT", False)
     chosen = rates()
-    monkeypatch.setattr(codec, "quantizer", lambda *_: trellis.nearest)
+    monkeypatch.setattr(codec, "quantizer", lambda *_: ablations.nearest)
     rounded = rates()
     assert np.mean([metrics.bd_rate(*a, *b) for a, b in zip(dependent, chosen)]) < -1
     assert np.mean([metrics.bd_rate(*a, *b) for a, b in zip(chosen, rounded)]) < 0

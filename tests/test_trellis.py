@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from cae_compress import RDCodec, rd_codec, trellis
+from cae_compress import RDCodec, ablations, rd_codec, trellis
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.rd_latents import RDLatentCoder
 from cae_compress.trellis import DEPENDENT_FROM, choose
@@ -69,7 +69,7 @@ def test_alone_latents_keep_to_whole_steps_around_the_centre():
     q = choose(y, mean, bucket, np.full(40, 1e6, np.float32), False)  # distortion is all that counts
     centre = np.array([trellis.centre_of(m) for m in mean.ravel()]).reshape(mean.shape)
     assert ((q - centre) % 2 == 0).all() and np.abs(q - PER_STEP * y).max() <= 1
-    assert np.array_equal(trellis.nearest(y, mean, bucket, None), PER_STEP * np.rint(y))
+    assert np.array_equal(ablations.nearest(y, mean, bucket, None), PER_STEP * np.rint(y))
 
 
 def test_together_they_come_nearer_and_the_rest_do_not():

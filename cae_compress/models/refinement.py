@@ -2,9 +2,12 @@
 
 The analysis network makes one guess at good latents. Here they become variables of an optimisation of the loss that the
 network was trained with. Rounding is made soft: a latent is the whole number below it or the one above, by chance, the
-nearer the likelier, and the temperature of the chance falls until the choice is settled. Decoders know nothing of it.
+nearer the likelier, and the temperature of the chance falls until the choice is settled. Latents that will be quantized
+in dependence of each other (`trellis`) have noise instead, as large as the errors of the trellis. Decoders know nothing
+of it.
 
-Source: Yang, Bamler, Mandt, NeurIPS 2020, section 3.2 (stochastic Gumbel annealing).
+Sources: Yang, Bamler, Mandt, NeurIPS 2020, section 3.2 (stochastic Gumbel annealing); Campos et al., CVPR Workshops
+2019 (latents optimised for each picture).
 """
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
@@ -18,7 +21,7 @@ from tqdm.auto import tqdm
 
 from cae_compress.integer_context import CHANNELS, PATCH
 from cae_compress.layers import logistic_bits
-from cae_compress.models.rdcae import centred, centroid_offsets, lmbda_of
+from cae_compress.models.rdcae import DEPENDENT_ERROR, DEPENDENT_LOG_SCALE, centred, centroid_offsets, lmbda_of
 
 LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
@@ -37,7 +40,7 @@ def refine(network, y, x, u, steps, seed=1):
         seed: of the chance; the same seed gives the same latents.
 
     Returns:
-        float32 like `y`, to be rounded to the nearest whole numbers.
+        float32 like `y`, to be quantized.
     """
     target, mask = padded(x, PATCH * y.shape[0], PATCH * y.shape[1])
     latents, optimizer = tf.Variable(y[None]), keras.optimizers.Adam(LEARNING_RATE)
@@ -75,8 +78,11 @@ def gradient_of(network):
             tape.watch(y)
             q = soft_rounding(y, temperature, seed)
             mean, log_scale = network.expect(q, u[None])
-            bits = tf.reduce_sum(logistic_bits(q, mean, log_scale))
-            x_hat = network.reconstruct(q, centroid_offsets(q, mean, log_scale), u[None])
+            noise = tf.random.stateless_uniform(tf.shape(y), seed + (0, 1_000_000), -0.5, 0.5)
+            is_dependent = tf.stop_gradient(log_scale) >= DEPENDENT_LOG_SCALE
+            bits = tf.reduce_sum(logistic_bits(tf.where(is_dependent, y + noise, q), mean, log_scale))
+            offsets = tf.where(is_dependent, 0.0, centroid_offsets(q, mean, log_scale))
+            x_hat = network.reconstruct(tf.where(is_dependent, y + DEPENDENT_ERROR * noise, q), offsets, u[None])
             error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
             loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
         return tape.gradient(loss, y)

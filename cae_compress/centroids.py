@@ -15,6 +15,7 @@ from cae_compress.integer_context import MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS
 
 BUCKETS, BUCKETS_PER_UNIT = 64, 6  # of the predicted log scale: a sixth of a natural logarithm each
+SCALES = np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)  # in the middle of each, in steps
 MAX_DISTANCE = 4 << OUTPUT_BITS  # from q to the mean; from here on it makes no difference
 UNIT = 1 / 256  # of what the table holds, in quantization steps
 
@@ -42,9 +43,8 @@ def _sigmoid(x):
 
 
 def _table():
-    scales = np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)
     distances = np.arange(-MAX_DISTANCE, MAX_DISTANCE + 1) * 2.0**-OUTPUT_BITS
-    return np.clip(np.rint(centroid(distances, scales[:, None]) / UNIT), -127, 127).astype(np.int8)
+    return np.clip(np.rint(centroid(distances, SCALES[:, None]) / UNIT), -127, 127).astype(np.int8)
 
 
 TABLE = _table()  # int8 (BUCKETS, 2 * MAX_DISTANCE + 1): from q to the centroid, in UNIT

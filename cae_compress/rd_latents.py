@@ -18,7 +18,7 @@ import numpy as np
 from cae_compress import arithmetic
 from cae_compress.arithmetic import code_bit, code_raw_bits
 from cae_compress.bitstream import BitstreamError
-from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE
+from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, SCALES, TABLE
 from cae_compress.compiled import compiled
 from cae_compress.contexts import SLOTS, code_remainder
 from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
@@ -134,8 +134,7 @@ class RDLatentCoder(arithmetic.Stream):
 
 def expected_magnitudes():
     """What to expect of the magnitude of an index in each bucket, up to `LARGE`: int64 (BUCKETS,), in 1/256."""
-    scale = np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)
-    beyond = [2 / (1 + np.exp(np.minimum((n - 0.5) / scale, 80))) for n in range(1, LARGE + 1)]  # chance of n or more
+    beyond = [2 / (1 + np.exp(np.minimum((n - 0.5) / SCALES, 80))) for n in range(1, LARGE + 1)]  # chance of n or more
     return np.rint(256 * np.sum(beyond, axis=0)).astype(np.int64)
 
 

@@ -18,9 +18,8 @@ eight states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate an
 
 import numpy as np
 
-from cae_compress.centroids import BUCKETS, BUCKETS_PER_UNIT
+from cae_compress.centroids import SCALES
 from cae_compress.compiled import compiled, inlined
-from cae_compress.integer_context import MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 
 MAX_LATENT = 4094  # half steps
@@ -76,7 +75,7 @@ def bits_of_indices():
     Returns:
         (QUANTIZERS, BUCKETS, FRACTIONS, 2 * MAX_INDEX + 1), the last from -MAX_INDEX on, of means above c.
     """
-    scale = PER_STEP * np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)[:, None, None]
+    scale = PER_STEP * SCALES[:, None, None]
     mean = ((np.arange(FRACTIONS) + 0.5) / FRACTIONS)[:, None]
     bits = []
     for quantizer in range(QUANTIZERS):

@@ -7,11 +7,12 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cae_compress import arithmetic, integer_context, rd_latents, weights
+from cae_compress.integer_context import CHANNELS, PATCH
 from cae_compress.models.rdcae import to_arrays
 from cae_compress.rd_codec import MAX_PLACE, RDCodec, tiles
 
 PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
-SIGNIFICANT_BITS = 9  # of weights: half precision has 11, bfloat16, which convolutions may run in, has 8
+KERNEL_BITS, LINEAR_BITS = 6, 8  # of the root mean square of a kernel, those of the linear path finer
 ROUNDS = 2  # the first settles the probabilities, the second is averaged
 
 
@@ -35,9 +36,12 @@ def export(model, folder, photographs, path):
 
 
 def trimmed(values):
-    """Floats with `SIGNIFICANT_BITS`, which compress better; float32."""
-    mantissa, exponent = np.frexp(values)
-    return np.ldexp(np.rint(mantissa * 2**SIGNIFICANT_BITS) / 2**SIGNIFICANT_BITS, exponent).astype(np.float32)
+    """A kernel as multiples of a power of two, which compress better; whatever is no kernel stays as it is."""
+    if values.ndim < 4 or not values.any():
+        return values
+    bits = LINEAR_BITS if values.size == CHANNELS * 3 * PATCH**2 else KERNEL_BITS
+    step = 2.0 ** np.rint(np.log2(np.sqrt(np.mean(np.square(values)))) - bits)
+    return (np.rint(values / step) * step).astype(np.float32)
 
 
 def fit_probabilities(codec, photographs):

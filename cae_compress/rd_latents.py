@@ -23,7 +23,7 @@ from cae_compress.compiled import compiled
 from cae_compress.contexts import SLOTS, code_remainder
 from cae_compress.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
-from cae_compress.trellis import DEPENDENT_FROM, QUANTIZERS, centre_of, index_of, next_state, quantizer_of, value_of
+from cae_compress.trellis import QUANTIZERS, centre_of, index_of, next_state, quantizer_of, takes_part, value_of
 
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
@@ -187,7 +187,7 @@ def offsets_of(values, mean, bucket, table, dependent):
     offsets = np.zeros(values.shape, np.int8)
     for position in range(values.shape[0]):
         for c in range(values.shape[1]):
-            if dependent and bucket[position, c] >= DEPENDENT_FROM:
+            if takes_part(bucket[position, c], dependent):
                 continue
             distance = (np.int64(mean[position, c]) - (np.int64(values[position, c]) << OUTPUT_BITS)) // PER_STEP
             distance = min(max(distance, -MAX_DISTANCE), MAX_DISTANCE)

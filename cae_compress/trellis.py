@@ -12,8 +12,8 @@ path of least rate and distortion by the Viterbi algorithm. This pays where much
 predicted scale keep quantizer 0 and leave the state as it is.
 
 Sources: Marcellin, Fischer, IEEE Trans. Communications 38(1), 1990 (trellis-coded quantization); Schwarz, Nguyen,
-Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the quantizers); ISO/IEC 15444-2, annex on trellis-coded quantization (the
-eight states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate and distortion).
+Marpe, Wiegand, DCC 2019, and ITU-T H.266 (the quantizers); Ungerboeck, IEEE Trans. Information Theory 28(1), 1982,
+table I (the states); Ramchandran, Vetterli, IEEE TIP 3(5), 1994 (the choice by rate and distortion).
 """
 
 import numpy as np
@@ -23,13 +23,29 @@ from cae_compress.compiled import compiled, inlined
 from cae_compress.integer_passes import OUTPUT_BITS, PER_STEP
 
 MAX_LATENT = 4094  # half steps
-QUANTIZERS, STATES = 2, 8
-# state after an even and an odd index; odd states have quantizer 1
-FOLLOWING = np.array([[0, 1], [3, 2], [5, 4], [6, 7], [1, 0], [2, 3], [4, 5], [7, 6]])
+QUANTIZERS, STATES = 2, 256
+PARITY_CHECK = 0o515, 0o362  # h0 and h1 of Ungerboeck's code of so many states
 DEPENDENT_FROM = 14  # buckets of the predicted scale: from 0.31 steps on
 FRACTIONS = 4  # classes of how far c is from the predicted mean
 MAX_INDEX = 31  # of the table of bits; beyond, each index costs as much more as the last one
 MAX_BITS = 20.0
+UNREACHED = np.float32(1e9)  # cost of a state that nothing has led to, in bits
+
+
+def states():
+    """The code's states: its last eight bits, of which two sums tell quantizer and parity of the index.
+
+    Returns:
+        quantizer: int32 (STATES,), of each state.
+        odd: int32 (STATES,), 0 or 1: whether it is an even or an odd index that a bit of 0 follows on.
+    """
+    state, (h0, h1) = np.arange(STATES), PARITY_CHECK
+    quantizer = np.bitwise_count(state & (h1 >> 1)) % 2
+    odd = np.bitwise_count(state & (h0 >> 1)) % 2 ^ quantizer
+    return quantizer.astype(np.int32), odd.astype(np.int32)
+
+
+QUANTIZER, ODD = states()
 
 
 @inlined
@@ -40,15 +56,23 @@ def centre_of(mean):
 
 
 @inlined
+def takes_part(bucket, dependent):
+    """Whether a latent of this bucket depends on those before it and they on it; never, if not `dependent`."""
+    return dependent and bucket >= DEPENDENT_FROM
+
+
+@inlined
 def quantizer_of(state, bucket, dependent):
     """Of a latent, 0 or 1."""
-    return state & 1 if dependent and bucket >= DEPENDENT_FROM else 0
+    return QUANTIZER[state] if takes_part(bucket, dependent) else 0
 
 
 @inlined
 def next_state(state, bucket, index, dependent):
     """After a latent."""
-    return FOLLOWING[state, index & 1] if dependent and bucket >= DEPENDENT_FROM else state
+    if takes_part(bucket, dependent):
+        return (2 * state + (ODD[state] ^ (index & 1))) % STATES
+    return state
 
 
 @inlined
@@ -119,6 +143,35 @@ def information(q, mean, bucket, dependent):
 
 
 @compiled
+def advance(total, before, cost, way):
+    """One latent further in the search, all states at once.
+
+    To states 2 k and 2 k + 1 lead k and k + STATES / 2, which have the same quantizer, by indices of different parity.
+
+    Args:
+        total: float32 (STATES,), the least cost of coming to each state, up to what all have in common; changed.
+        before: float32 (STATES,), overwritten.
+        cost: float32 (QUANTIZERS, 2), of the best even and odd index.
+        way: uint8 (STATES,), filled: 0 or 1, which of the two leads to a state at less cost.
+    """
+    half, common = STATES // 2, total[0]  # without what they have in common, sums would outgrow their digits
+    for state in range(STATES):
+        before[state] = total[state] - common
+    even_0, odd_0, even_1, odd_1 = cost[0, 0], cost[0, 1], cost[1, 0], cost[1, 1]
+    for k in range(half):  # written so that compilers do it for many states in one instruction
+        even = even_1 if QUANTIZER[k] != 0 else even_0
+        odd = odd_1 if QUANTIZER[k] != 0 else odd_0
+        bit_0 = odd if ODD[k] != 0 else even
+        bit_1 = even if ODD[k] != 0 else odd
+        one, other = before[k] + bit_0, before[k + half] + bit_1
+        total[2 * k] = other if other < one else one
+        way[2 * k] = 1 if other < one else 0
+        one, other = before[k] + bit_1, before[k + half] + bit_0
+        total[2 * k + 1] = other if other < one else one
+        way[2 * k + 1] = 1 if other < one else 0
+
+
+@compiled
 def choose(y, mean, bucket, weights, dependent):
     """Quantize latents.
 
@@ -134,23 +187,22 @@ def choose(y, mean, bucket, weights, dependent):
     """
     q = np.empty(y.shape, np.int32)
     num_dependent = 0
-    if dependent:
-        for position in range(y.shape[0]):
-            for c in range(y.shape[1]):
-                num_dependent += bucket[position, c] >= DEPENDENT_FROM
-    came_from = np.empty((num_dependent, STATES), np.int8)  # the best way to each state after each latent
-    index_to = np.empty((num_dependent, STATES), np.int32)
+    for position in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            num_dependent += takes_part(bucket[position, c], dependent)
+    way = np.empty((num_dependent, STATES), np.uint8)  # which of the two to each state after each latent is better
+    index_of_way = np.empty((num_dependent, QUANTIZERS, 2), np.int32)
     where = np.empty((num_dependent, 2), np.int32)
-    total, reached = np.full(STATES, np.inf), np.empty(STATES)
+    total, before = np.full(STATES, UNREACHED), np.empty(STATES, np.float32)
     total[0] = 0
-    best_cost, best_index = np.empty((QUANTIZERS, 2)), np.empty((QUANTIZERS, 2), np.int32)  # by parity
+    best_cost, best_index = np.empty((QUANTIZERS, 2), np.float32), np.empty((QUANTIZERS, 2), np.int32)  # by parity
 
     n = 0
     for position in range(y.shape[0]):
         for c in range(y.shape[1]):
             value = min(max(PER_STEP * np.float64(y[position, c]), 2.0 - MAX_LATENT), MAX_LATENT - 2.0)
             place, centre = bucket[position, c], centre_of(mean[position, c])
-            is_dependent = dependent and place >= DEPENDENT_FROM
+            is_dependent = takes_part(place, dependent)
             if not is_dependent and abs(value - centre) <= 1:
                 q[position, c] = centre
                 continue
@@ -172,20 +224,16 @@ def choose(y, mean, bucket, weights, dependent):
                 parity = 1 if best_cost[0, 1] < best_cost[0, 0] else 0
                 q[position, c] = value_of(np.int64(best_index[0, parity]), centre, 0)
                 continue
-            reached[:] = np.inf
-            for state in range(STATES):
-                for parity in range(2):
-                    after, this = FOLLOWING[state, parity], total[state] + best_cost[state & 1, parity]
-                    if this < reached[after]:
-                        reached[after] = this
-                        came_from[n, after], index_to[n, after] = state, best_index[state & 1, parity]
-            total[:] = reached
+            advance(total, before, best_cost, way[n])
+            index_of_way[n] = best_index
             where[n, 0], where[n, 1] = position, c
             n += 1
 
     state = np.argmin(total)
     for n in range(num_dependent - 1, -1, -1):
         position, c = where[n]
-        index, state = np.int64(index_to[n, state]), np.int64(came_from[n, state])
-        q[position, c] = value_of(index, centre_of(mean[position, c]), state & 1)
+        odd = ODD[state // 2] ^ (state % 2) ^ way[n, state]
+        state = state // 2 + way[n, state] * (STATES // 2)
+        index = np.int64(index_of_way[n, QUANTIZER[state], odd])
+        q[position, c] = value_of(index, centre_of(mean[position, c]), QUANTIZER[state])
     return q

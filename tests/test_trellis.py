@@ -24,6 +24,15 @@ def test_quantizers_have_the_values_of_the_docstring():
         assert [trellis.index_of(value, 10, quantizer) for value in values] == [-2, -1, 0, 1, 2]
 
 
+def test_two_states_of_one_quantizer_lead_to_every_state():
+    before = [[] for _ in range(trellis.STATES)]
+    for state, index in itertools.product(range(trellis.STATES), (0, 1)):
+        before[trellis.next_state(state, DEPENDENT_FROM, index, True)].append((state, index))
+    for (one, index), (other, other_index) in before:
+        assert other == one + trellis.STATES // 2 and index != other_index
+        assert trellis.QUANTIZER[one] == trellis.QUANTIZER[other]
+
+
 @pytest.mark.parametrize("mean, centre", [(0, 0), (1.0, 2), (-1.0, 0), (0.9, 0), (5.2, 6), (1e6, trellis.MAX_LATENT)])
 def test_the_centre_is_the_even_number_nearest_to_the_mean(mean, centre):
     assert trellis.centre_of(np.int32(mean * 2**OUTPUT_BITS)) == centre
@@ -77,7 +86,7 @@ def test_together_they_come_nearer_and_the_rest_do_not():
     weights = np.full(40, 20, np.float32)
     errors = [np.square(choose(y, mean, bucket, weights, dependent) - PER_STEP * y) for dependent in (True, False)]
     taking_part = bucket >= DEPENDENT_FROM
-    assert errors[0][taking_part].mean() < 0.75 * errors[1][taking_part].mean()
+    assert errors[0][taking_part].mean() < 0.7 * errors[1][taking_part].mean()
     assert np.array_equal(errors[0][~taking_part], errors[1][~taking_part])
 
 

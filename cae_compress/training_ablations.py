@@ -98,7 +98,7 @@ def main(argv=None):
         prog="python -m cae_compress.training_ablations", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--folder", default="runs/ablations", help="where the runs live (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=3_000, help="gradient steps of each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1_500, help="gradient steps of each (default: %(default)s)")
     parser.add_argument("--out", default="data/training_ablations.csv", help="table to write (default: %(default)s)")
     args = parser.parse_args(argv)
     settings = Settings(steps=args.steps, decay_steps=args.steps // 2, validate_every=args.steps // 2)

@@ -97,3 +97,14 @@ def test_the_linear_path_alone_is_linear():
     y = model.g_a([x, u]).numpy()
     assert np.allclose(model.g_a([x[:1] + x[1:], u[:1]]), y[:1] + y[1:], atol=1e-4) and len(model.g_a.weights) == 1
     assert model.g_s([y, u]).shape == x.shape and len(model.g_s.weights) == 1
+
+
+def test_trimmed_kernels_are_multiples_of_a_power_of_two():
+    rng = np.random.default_rng(1)
+    kernel, bias = rng.normal(0, 0.1, (3, 3, 16, 16)).astype(np.float32), rng.normal(0, 0.1, 16).astype(np.float32)
+    step = 2.0**-3 / 2**rd_export.KERNEL_BITS  # the power of two nearest to the root mean square is 1/8
+    trimmed = rd_export.trimmed(kernel)
+    assert np.array_equal(trimmed / step, np.rint(trimmed / step)) and np.abs(trimmed - kernel).max() <= step / 2
+    assert np.array_equal(rd_export.trimmed(bias), bias)
+    linear = rd_export.trimmed(rng.normal(0, 0.1, (1, 1, 768, 768)))
+    assert not np.array_equal(linear / step, np.rint(linear / step))  # those are finer

@@ -96,9 +96,9 @@ class RDCAE(keras.Model):
         of_rate, of_distortion = self.proxies(y, q) if training else (q, q)
         mean, log_scale = self.expect(q, u)
         bits = logistic_bits(of_rate, mean, log_scale)
-        is_dependent = tf.stop_gradient(log_scale) >= DEPENDENT_LOG_SCALE
-        of_distortion = y + tf.where(is_dependent, DEPENDENT_ERROR, 1.0) * tf.stop_gradient(of_distortion - y)
-        offsets = tf.where(is_dependent, 0.0, centroid_offsets(q, mean, log_scale))
+        dependent = is_dependent(log_scale)
+        of_distortion = y + tf.where(dependent, DEPENDENT_ERROR, 1.0) * tf.stop_gradient(of_distortion - y)
+        offsets = tf.where(dependent, 0.0, centroid_offsets(q, mean, log_scale))
         x_hat = self.reconstruct(of_distortion, offsets, u)
         num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
         return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
@@ -149,6 +149,11 @@ class RDCAE(keras.Model):
         """
         x_hat = self.reconstruct(tf.cast(q, tf.float32) / PER_STEP, UNIT * tf.cast(offsets, tf.float32), u[None])
         return tf.cast(tf.round(tf.clip_by_value((x_hat + 0.5) * 255, 0, 255)), tf.uint8)
+
+
+def is_dependent(log_scale):
+    """Whether latents of which such a scale was expected are quantized by the trellis, whose cells have no offsets."""
+    return tf.stop_gradient(log_scale) >= DEPENDENT_LOG_SCALE
 
 
 def centroid_offsets(q, mean, log_scale):

@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 
 from cae_compress.integer_context import CHANNELS, PATCH
 from cae_compress.layers import logistic_bits
-from cae_compress.models.rdcae import DEPENDENT_ERROR, DEPENDENT_LOG_SCALE, centred, centroid_offsets, lmbda_of
+from cae_compress.models.rdcae import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent, lmbda_of
 
 LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
@@ -79,10 +79,10 @@ def gradient_of(network):
             q = soft_rounding(y, temperature, seed)
             mean, log_scale = network.expect(q, u[None])
             noise = tf.random.stateless_uniform(tf.shape(y), seed + (0, 1_000_000), -0.5, 0.5)
-            is_dependent = tf.stop_gradient(log_scale) >= DEPENDENT_LOG_SCALE
-            bits = tf.reduce_sum(logistic_bits(tf.where(is_dependent, y + noise, q), mean, log_scale))
-            offsets = tf.where(is_dependent, 0.0, centroid_offsets(q, mean, log_scale))
-            x_hat = network.reconstruct(tf.where(is_dependent, y + DEPENDENT_ERROR * noise, q), offsets, u[None])
+            dependent = is_dependent(log_scale)
+            bits = tf.reduce_sum(logistic_bits(tf.where(dependent, y + noise, q), mean, log_scale))
+            offsets = tf.where(dependent, 0.0, centroid_offsets(q, mean, log_scale))
+            x_hat = network.reconstruct(tf.where(dependent, y + DEPENDENT_ERROR * noise, q), offsets, u[None])
             error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
             loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
         return tape.gradient(loss, y)

@@ -12,7 +12,7 @@ READY = $(VENV)/.ready
 .PHONY: demo test lab kodak train clean
 
 demo: $(READY)
-	$(BIN)/python -m cae_compress.evaluate --pictures bundled --quick --out build
+	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --out build
 	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES=$(CURDIR)/build \
 	    $(BIN)/jupyter nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
 	@echo "Tables, figures and the executed notebook are in build/."
@@ -24,13 +24,13 @@ lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
 kodak: $(READY)
-	$(BIN)/python -m cae_compress.evaluate --pictures kodak --out data
+	$(BIN)/python -m cae_compress.lab.evaluate --pictures kodak --out data
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN notebooks/05_kodak.ipynb
 
 train: $(READY)
-	$(BIN)/python -m cae_compress.train --export build/cheng2018.npz
-	$(BIN)/python -m cae_compress.cae_rd_train --export build
-	$(BIN)/python -m cae_compress.rd_train --export build/rdcae.npz
+	$(BIN)/python -m cae_compress.cheng2018.train --export build/cheng2018.npz
+	$(BIN)/python -m cae_compress.cheng2018.rate_train --export build
+	$(BIN)/python -m cae_compress.flagship.train --export build/rdcae.npz
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \

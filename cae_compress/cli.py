@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cae_compress import bitstream, pictures
+from cae_compress import bitstream, codec, pictures
 
 ERRORS = (OSError, ValueError)  # what a bad file raises: BitstreamError and PictureError are ValueErrors
 
@@ -28,16 +28,16 @@ def decode(args):
 
 def encode_file(source, target, args):
     """Compress one picture file."""
-    from cae_compress import codec, metrics
+    from cae_compress import metrics
 
     image = pictures.read(source)
     max_bytes = args.target_bytes
     if args.target_bpp is not None:
         max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
     if max_bytes is None:
-        data = codec.encode(image, args.quality, args.effort)
+        data = codec.encode(image, args.quality, args.effort, args.model)
     else:
-        data = codec.encode_to_size(image, max_bytes, args.effort)
+        data = codec.encode_to_size(image, max_bytes, args.effort, args.model)
     write(target, data)
     return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
 
@@ -45,8 +45,6 @@ def encode_file(source, target, args):
 def decode_file(source, target, args):
     """Decompress one .cae file into the format of the target's name."""
     from PIL import Image
-
-    from cae_compress import codec
 
     image = codec.decode(Path(source).read_bytes(), args.max_pixels)
     partial = target.with_name(f".{target.name}.part{target.suffix}")
@@ -126,14 +124,12 @@ def may_write(path, force):
 
 def info(args):
     """Print where the bytes of files go."""
-    from cae_compress import codec
-
     failed = 0
     for path in args.files:
         try:
             data = path.read_bytes()
             header, payload = bitstream.read(data, args.max_pixels)
-            sections = codec.codec_for(data, args.max_pixels).sections(header, payload)
+            sections = codec.codec_of(header).sections(header, payload)
         except ERRORS as error:
             print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
             failed += 1
@@ -148,7 +144,7 @@ def info(args):
 
 def compare(args):
     """Print what every codec makes of pictures in files of the same size."""
-    from cae_compress import evaluate
+    from cae_compress.lab import evaluate
 
     failed = 0
     for path in args.files:
@@ -162,7 +158,7 @@ def compare(args):
 
 def bench(args):
     """Print how fast the coder is."""
-    from cae_compress import bench
+    from cae_compress.lab import bench
 
     print(bench.report())
     return 0
@@ -186,11 +182,9 @@ def quality(text):
 
 
 def effort(text):
-    from cae_compress.rd_codec import MAX_EFFORT
-
     value = int(text)
-    if not 0 <= value <= MAX_EFFORT:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {MAX_EFFORT}")
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
     return value
 
 
@@ -220,6 +214,10 @@ def parser():
     encoding.add_argument(
         "--effort", type=effort, default=0, metavar="STEPS",
         help="gradient steps in search of smaller files: 100 takes a minute and more a picture (default: 0, fast)",
+    )  # fmt: skip
+    encoding.add_argument(
+        "--model", choices=codec.codecs(), default=codec.DEFAULT_MODEL, metavar="NAME",
+        help="; ".join(f"{name}: {text}" for name, text in codec.codecs().items()),
     )  # fmt: skip
 
     decoding = add("decode", decode, "Decompress .cae files.")

@@ -1,4 +1,4 @@
-"""The front door: a picture to the bytes of a .cae file and back, whatever the model.
+"""The front door: a picture to the bytes of a .cae file and back, whatever the codec.
 
     data = encode(image, quality=50)
     image = decode(data)
@@ -7,45 +7,108 @@ A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
 import functools
+import importlib
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cae_compress import bitstream
 from cae_compress.bitstream import BitstreamError
-from cae_compress.cae import RATE_MODELS, CAECodec
-from cae_compress.rd_codec import RDCodec
+from cae_compress.checks import whole_number
 
-MODELS = {"rdcae": RDCodec, **dict.fromkeys(("cheng2018", *RATE_MODELS), CAECodec)}  # what may have made a file
-DEFAULT_MODEL = "rdcae"
+DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
+_LOADING = threading.Lock()  # threads that start together share one codec
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A codec that is here: what it is, the class that makes it, and the names that its files give their model."""
+
+    summary: str
+    home: str
+    name_in_files: tuple
+    options: dict = field(default_factory=dict)
+
+
+CODECS = {
+    "flagship": Entry(
+        "trained for rate and distortion, one network for every quality; the default",
+        "cae_compress.flagship.codec:RDCodec",
+        ("rdcae",),
+    ),
+    "cheng2018": Entry(
+        "the replication of Cheng et al., PCS 2018: CAE, PCA with one basis for all pictures, B-bit quantizer",
+        "cae_compress.cheng2018.codec:CAECodec",
+        ("cheng2018",),
+    ),
+    "cheng2018-block": Entry(
+        "the same with the paper's rotation: a PCA basis for each block, which the file has to hold",
+        "cae_compress.cheng2018.codec:CAECodec",
+        (),
+        {"rotation": "block"},
+    ),
+    "cheng2018-rate": Entry(
+        "the paper's network trained for rate and distortion, five networks for five lambdas",
+        "cae_compress.cheng2018.rate_codec:RateCAECodec",
+        tuple(f"cheng2018-{k}" for k in range(1, 6)),
+    ),
+}
+NAME_OF_FILE = {model: name for name, entry in CODECS.items() for model in entry.name_in_files}
+
+
+def codecs():
+    """All codecs, a dict from name, as `encode` takes it for `model`, to a line on what it is."""
+    return {name: entry.summary for name, entry in CODECS.items()}
+
+
+def load_codec(model=DEFAULT_MODEL):
+    """A codec by name, with its shipped weights; loaded once in a process.
+
+    Raises:
+        ValueError: there is no codec of that name.
+    """
+    if model not in CODECS:
+        raise ValueError(f"there is no model {model!r}; there are {', '.join(CODECS)}")
+    with _LOADING:
+        return _load(model)
 
 
 @functools.cache
-def load_codec(model=DEFAULT_MODEL):
-    """The codec of a model with its shipped weights, loaded once in a process."""
-    return MODELS[model](model=model)
+def _load(model):
+    module, kind = CODECS[model].home.split(":")
+    return getattr(importlib.import_module(module), kind)(**CODECS[model].options)
 
 
-def encode(image, quality=DEFAULT_QUALITY, effort=0):
+def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
     """Compress a picture.
 
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
-        quality: number from 1 (smallest file) to 100 (best picture).
-        effort: int, 0 to be fast; a hundred for a smaller file at the same PSNR and much more time (`RDCodec.encode`).
+        quality: number from 1 (smallest file) to 100 (best picture), whatever the model.
+        effort: int, 0 to be fast; a hundred for a smaller file at the same PSNR and much more time (flagship only).
+        model: name of a codec, one of `codecs()`.
 
     Returns:
         bytes of a .cae file. The same arguments give the same bytes.
 
     Raises:
         PictureError: `image` is not such an array.
-        ValueError: `quality` or `effort` is out of range.
+        ValueError: `quality` or `effort` is out of range, or there is no such model.
     """
-    return load_codec().encode(image, quality, effort)
+    codec = load_codec(model)
+    return codec.encode(image, codec.setting_of_quality(quality), **_options(codec, effort))
 
 
-def encode_to_size(image, max_bytes, effort=0):
+def _options(codec, effort):
+    """What a codec's `encode` is passed for an effort; raises ValueError if it cannot make it."""
+    effort = whole_number(f"effort of {codec.name}", effort, 0, codec.max_effort)
+    return {"effort": effort} if effort else {}
+
+
+def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
     The quality is searched for: each probe codes the picture, ten or so are needed.
@@ -54,27 +117,27 @@ def encode_to_size(image, max_bytes, effort=0):
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
         max_bytes: int.
         effort: as `encode` takes it, spent on every probe.
+        model: name of a codec, one of `codecs()`.
 
     Returns:
         bytes of a .cae file.
 
     Raises:
         PictureError: `image` is not such an array.
-        ValueError: not even the smallest file is small enough.
+        ValueError: not even the smallest file is small enough, or as `encode` raises it.
     """
-    codec = load_codec()
     low, high = 1.0, 100.0
-    best = codec.encode(image, low, effort)
+    best = encode(image, low, effort, model)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
-    largest = codec.encode(image, high, effort)
+    largest = encode(image, high, effort, model)
     if len(largest) <= max_bytes:
         return largest
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
         quality = (low + high) / 2
-        data = codec.encode(image, quality, effort)
+        data = encode(image, quality, effort, model)
         if len(data) <= max_bytes:
             low, best = quality, data
         else:
@@ -95,33 +158,20 @@ def decode(data, max_pixels=bitstream.MAX_PIXELS):
     Raises:
         BitstreamError: the file is damaged, truncated, too large, or made by a model that is not here.
     """
-    return codec_for(data, max_pixels).decode(data, max_pixels)
+    header, payload = bitstream.read(data, max_pixels)
+    return codec_of(header).decode_payload(header, payload)
 
 
-def codec_for(data, max_pixels=bitstream.MAX_PIXELS):
-    """The codec that made a file; raises BitstreamError if it is not here."""
-    header, _ = bitstream.read(data, max_pixels)
-    if header.model not in MODELS:
+def codec_of(header):
+    """The codec that made a file of this `bitstream.Header`; raises BitstreamError if it is not here."""
+    if header.model not in NAME_OF_FILE:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    return load_codec(header.model)
+    return load_codec(NAME_OF_FILE[header.model]).of(header)
 
 
-class RateCAECodec:
-    """The CAE trained for rate and distortion as one codec: its settings are the networks, one for every lambda."""
-
-    name = "CAE, trained for rate"
-    settings = tuple(range(1, len(RATE_MODELS) + 1))
-
-    def encode(self, image, setting):
-        """Code a picture with one of the networks, at the step that it was trained for: bytes of a .cae file."""
-        return load_codec(RATE_MODELS[setting - 1]).encode(image)
-
-    decode = staticmethod(decode)
-
-
-def save(path, image, quality=DEFAULT_QUALITY, effort=0):
+def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
     """Compress a picture into a file; arguments and errors of `encode`. An existing file is replaced."""
-    Path(path).write_bytes(encode(image, quality, effort))
+    Path(path).write_bytes(encode(image, quality, effort, model))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS):

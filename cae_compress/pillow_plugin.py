@@ -3,7 +3,7 @@
     import cae_compress.pillow_plugin
     from PIL import Image
 
-    Image.open("photo.png").save("photo.cae", quality=50)
+    Image.open("photo.png").save("photo.cae", quality=50)  # effort= and model= too, as `codec.encode` takes them
     Image.open("photo.cae").show()
 
 Damaged files raise `BitstreamError`, pictures that cannot be coded `PictureError`.
@@ -43,8 +43,8 @@ class CaeImageFile(ImageFile.ImageFile):
 def _save(image, file, filename):
     from cae_compress import codec
 
-    quality, effort = image.encoderinfo.get("quality", codec.DEFAULT_QUALITY), image.encoderinfo.get("effort", 0)
-    file.write(codec.encode(pictures.from_pillow(image), quality, effort))
+    options = {name: image.encoderinfo[name] for name in ("quality", "effort", "model") if name in image.encoderinfo}
+    file.write(codec.encode(pictures.from_pillow(image), **options))
 
 
 Image.register_open(FORMAT, CaeImageFile, lambda prefix: prefix[:4] == bitstream.MAGIC)

@@ -28,13 +28,13 @@ def crops(photographs):
 
 @pytest.fixture(scope="session")
 def fixed_codec():
-    from cae_compress.cae import CAECodec
+    from cae_compress.cheng2018.codec import CAECodec
 
     return CAECodec("fixed")
 
 
 @pytest.fixture(scope="session")
 def block_codec():
-    from cae_compress.cae import CAECodec
+    from cae_compress.cheng2018.codec import CAECodec
 
     return CAECodec("block")

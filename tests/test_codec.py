@@ -52,7 +52,7 @@ def test_the_block_rotation_decodes_through_the_front_door(photograph, block_cod
 
 
 def test_the_cae_trained_for_rate_is_one_codec_of_five_networks(photograph):
-    ours = codec.RateCAECodec()
+    ours = cae_compress.RateCAECodec()
     files = [ours.encode(photograph, setting) for setting in ours.settings]
     assert [bitstream.read(data)[0].model for data in files] == [f"cheng2018-{k}" for k in (1, 2, 3, 4, 5)]
     quality = [metrics.psnr(photograph, ours.decode(data)) for data in files]

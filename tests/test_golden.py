@@ -25,9 +25,10 @@ import tensorflow as tf
 tf.config.threading.set_intra_op_parallelism_threads({threads})
 tf.config.threading.set_inter_op_parallelism_threads({threads})
 from golden.make import FOLDER, latents_hash
-from cae_compress import codec, integer_context
+from cae_compress import codec
+from cae_compress.flagship import integer_context
 integer_context.THREADS = {threads}
-codec.load_codec("cheng2018").cae, codec.load_codec("rdcae").network
+codec.load_codec("cheng2018").cae, codec.load_codec("flagship").network
 for file in sorted(FOLDER.glob("*.cae")):
     assert codec.decode(file.read_bytes()).size
     print(file.name, latents_hash(file.read_bytes()))

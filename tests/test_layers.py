@@ -47,7 +47,7 @@ def test_a_negative_amplitude_is_refused():
 def test_channels_are_scaled_by_a_factor_for_the_quality():
     import tensorflow as tf
 
-    from cae_compress.models.transforms import AtQuality
+    from cae_compress.flagship.transforms import AtQuality
 
     layer, x = AtQuality(), np.ones((3, 2, 2, 5), "float32")
     u = tf.constant([0.0, 2.5, 7.0])

@@ -1,0 +1,1 @@
+"""The replication: Cheng et al., *Deep Convolutional AutoEncoder-based Lossy Image Compression*, PCS 2018."""

@@ -1,0 +1,61 @@
+"""Turns a finished training run into weights that a codec loads: network, PCA basis and range, context model."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cae_compress import datasets, pictures, weights
+from cae_compress.cheng2018 import blocks, color, context_fit, pca, quantizer
+from cae_compress.cheng2018.codec import BLOCK_SIZE, CAECodec, tiles
+from cae_compress.cheng2018.contexts import ContextModel
+from cae_compress.cheng2018.latents import NUM_CONTEXTS
+from cae_compress.cheng2018.network import as_planes, to_arrays
+
+CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to
+
+
+def export(model, folder, training_pictures, photographs, path, step=None):
+    """Turn a finished run into weights that a codec loads: network, PCA basis and range, context model.
+
+    Args:
+        model: a trained `network.CAE`.
+        folder: the run's folder, as `training.run` left it.
+        training_pictures: uint8 array, shape (n, h, w, 3); basis, mean and range are fitted to their codes.
+        photographs: list of uint8 arrays (h, w, 3), larger than a block; the context model is fitted to their latents.
+        path: file to write, ending in .npz; the record and the log go beside it.
+        step: float, the quantization step that the network was trained for, or None if for none.
+    """
+    folder = Path(folder)
+    record = json.loads((folder / "record.json").read_text())
+    codes = np.concatenate(
+        [model.encode_planes(as_planes(training_pictures[k : k + 16])) for k in range(0, len(training_pictures), 16)]
+    )
+    basis, mean = pca.fit(codes)
+    scale = np.abs(pca.rotate(codes, basis, mean)).max()
+    arrays = {**to_arrays(model), "pca/basis": basis, "pca/mean": mean, "pca/scale": scale}
+    if step is not None:
+        arrays["bits"] = 1 + np.log2(scale / step)
+    context_model = ContextModel.untrained(NUM_CONTEXTS)
+    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
+    codec = CAECodec(model=str(path))
+    context_model = context_fit.fit([latents_by_levels(codec, image) for image in photographs])
+    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
+
+
+def latents_by_levels(codec, image):
+    """The `Latents` of a picture's tiles at all step sizes that contexts are fitted to: dict from levels to list."""
+    parts = [blocks.split(color.rgb_to_ycbcr(image[tile]), BLOCK_SIZE) for tile in tiles(*image.shape[:2])]
+    codes = [codec.analyse(x) for x in parts]
+    return {
+        levels: [codec.quantize(y, x, levels) for y, x in zip(codes, parts)]
+        for levels in (quantizer.levels_of(bits) for bits in CONTEXT_BITS)
+    }
+
+
+def context_photographs(count=80, scale=0.62):
+    """Photographs to fit contexts to: ImageNet samples, made smaller so that the traces of JPEG go."""
+    paths = datasets.imagenet_samples()
+    chosen = (pictures.read(path) for path in paths[:: len(paths) // count])
+    return [cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for image in chosen]

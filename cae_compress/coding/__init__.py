@@ -1,0 +1,1 @@
+"""Integers to bits: what every codec codes its latents with."""

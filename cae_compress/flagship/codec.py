@@ -1,0 +1,233 @@
+"""The flagship's codec, stage by stage: a picture to a .cae file and back.
+
+    image ─> g_a  ─> * gain         ─> y     ─> quantize ─> q ─> integer context network, arithmetic coder ─┐
+                                                                                                     .cae bytes
+    image <─ g_s  <─ * inverse gain <─ y_hat <─ + offset <─ q <─ the same, integers only <──────────────────┘
+
+A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
+show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
+
+Sources: those of `network` and `trellis`.
+"""
+
+import functools
+from pathlib import Path
+
+import llvmlite.binding
+import numpy as np
+
+from cae_compress import bitstream, pictures, weights
+from cae_compress.bitstream import BitstreamError
+from cae_compress.checks import number, whole_number
+from cae_compress.coding import entropy
+from cae_compress.flagship import trellis
+from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
+from cae_compress.flagship.latents import RDLatentCoder
+
+TILE = 64  # latents
+MARGIN = 6  # latents of its surroundings that the networks see
+MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
+DEPENDENT = True  # quantization; without, the ablation
+DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
+
+
+class RDCodec:
+    """Convolutional autoencoder with gains, rate-distortion optimised quantization, integer context network.
+
+    Args:
+        model: name of shipped weights, or the path of an .npz file written by `export`.
+
+    Raises:
+        FileNotFoundError: there are no such weights.
+    """
+
+    name = "cae_compress"
+    settings = (1, 15, 29, 43, 57, 71, 85, 100)  # qualities of a rate-distortion curve
+    max_effort = 10_000
+
+    def __init__(self, model="rdcae"):
+        self.model = Path(model).stem
+        arrays, self.weights_sha256 = weights.load(model)
+        self._context_arrays = take(arrays, "context")
+        self.context = IntegerContext(self._context_arrays)
+        self.probabilities = arrays.pop("probabilities")
+        self._network_arrays = arrays
+
+    @functools.cached_property
+    def network(self):
+        """The network, a `network.RDCAE`, loaded with TensorFlow when first needed: not to read latents."""
+        from cae_compress.flagship import network
+
+        return network.from_arrays(self._network_arrays, "mixed_bfloat16" if fast_bfloat16() else None)
+
+    @functools.cached_property
+    def network_with_context(self):
+        """The network, its context network in floating point too: to search for better latents."""
+        self.network.context.assign(from_integers(self._context_arrays))
+        return self.network
+
+    @staticmethod
+    def setting_of_quality(quality):
+        """The quality itself."""
+        return quality
+
+    def of(self, header):
+        """The codec that reads a file of this `bitstream.Header`, which is this one."""
+        return self
+
+    def encode(self, image, quality=50, effort=0):
+        """Code a picture.
+
+        Args:
+            image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
+            quality: number from 1 (smallest file) to 100 (best picture).
+            effort: int, gradient steps in search of better latents (`refinement`): 100 make a file several
+                per cent smaller at the same PSNR, in some hundred times the time. Decoding takes no longer.
+
+        Returns:
+            bytes of a .cae file (`bitstream`); its settings hold the place of the quality between the lambdas.
+
+        Raises:
+            PictureError: `image` is not such an array.
+            ValueError: `quality` or `effort` is out of range.
+        """
+        effort = whole_number("effort", effort, 0, self.max_effort)
+        image, place = pictures.as_rgb(image), place_of_quality(quality)
+        height, width = image.shape[:2]
+        coder = RDLatentCoder(self.context, self.probabilities, place)
+        quantize = self.quantizer(place, DEPENDENT)
+        for tile in tiles(height, width):
+            y = self.analyse(image, tile, place)
+            if effort:
+                y = self.refine(y, image, tile, place, effort)
+            coder.encode(y, quantize, DEPENDENT)
+        header = bitstream.Header(self.model, self.weights_id, width, height, place)
+        return bitstream.write(header, coder.finish())
+
+    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
+        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
+
+        Raises:
+            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
+        """
+        return self.decode_payload(*bitstream.read(data, max_pixels))
+
+    def decode_payload(self, header, payload):
+        """`decode` for a file that `bitstream.read` has taken apart."""
+        q, offsets, _ = self._decode(header, payload)
+        image = np.empty((header.height, header.width, 3), np.uint8)
+        for tile in tiles(header.height, header.width):
+            pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
+            rgb = self.synthesise(q, offsets, tile, header.settings)
+            image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
+        return image
+
+    def decode_latents(self, header, payload):
+        """The quantized latents of a file in half steps, decoded in integers alone: int16 (h / 16, w / 16, CHANNELS).
+
+        Args:
+            header, payload: from `bitstream.read`.
+
+        Raises:
+            BitstreamError: the file is of another model, or not what an encoder writes.
+        """
+        return self._decode(header, payload)[0]
+
+    def sections(self, header, payload):
+        """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
+        *_, coder = self._decode(header, payload)
+        sections = {"channels in use": coder.side_bits / 8}
+        sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
+        return {**sections, "end of stream": len(payload) - sum(sections.values())}
+
+    def estimate_bpp(self, header, payload):
+        """Zero-order entropy of each channel, in bits a pixel; twice, as there is no side information."""
+        q = self.decode_latents(header, payload)
+        estimate, _ = entropy.estimate_bpp(q.transpose(2, 0, 1)[None], header.width * header.height)
+        return estimate, estimate
+
+    def _decode(self, header, payload):
+        bitstream.check_model(header, self.model, self.weights_id)
+        if header.settings > MAX_PLACE:
+            raise BitstreamError(f"impossible settings: {header.settings:#010x}")
+        shape = *grid(header.height, header.width), CHANNELS
+        q, offsets = np.empty(shape, np.int16), np.empty(shape, np.int8)
+        coder = RDLatentCoder(self.context, self.probabilities, header.settings, payload)
+        for tile in tiles(header.height, header.width):
+            q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
+        return q, offsets, coder
+
+    def analyse(self, image, tile, place):
+        """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
+        rows, columns = (np.arange(PATCH * (s.start - MARGIN), PATCH * (s.stop + MARGIN)) for s in tile)
+        height, width = grid(*image.shape[:2])
+        # the margin ends with the picture; what is missing to whole patches repeats the last row and column
+        rows = np.clip(rows[(rows >= 0) & (rows < PATCH * height)], 0, image.shape[0] - 1)
+        columns = np.clip(columns[(columns >= 0) & (columns < PATCH * width)], 0, image.shape[1] - 1)
+        y = self.network.encode_pictures(image[rows[:, None], columns][None], np.float32(place / 2**PLACE_BITS))
+        top, left = (min(s.start, MARGIN) for s in tile)
+        return y.numpy()[0, top:, left:][: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
+
+    def refine(self, y, image, tile, place, effort):
+        """Better latents of a tile than those of `analyse`, of the same shape, after `effort` gradient steps."""
+        from cae_compress.flagship.refinement import refine
+
+        pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
+        return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort)
+
+    def synthesise(self, q, offsets, tile, place):
+        """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""
+        around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
+        u = np.float32(place / 2**PLACE_BITS)
+        x_hat = self.network.decode_pictures(q[around][None], offsets[around][None], u)
+        top, left = (PATCH * min(s.start, MARGIN) for s in tile)
+        return x_hat.numpy()[0, top:, left:][
+            : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
+        ]
+
+    def quantizer(self, place, dependent=True):
+        """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
+        weights = (DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)).astype(np.float32)
+        return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
+
+    @property
+    def weights_id(self):
+        """What a file's header says of the weights: the first four bytes of their SHA-256."""
+        return bytes.fromhex(self.weights_sha256)[:4]
+
+
+def place_of_quality(quality):
+    """Quality 1 to 100 -> place between the lambdas in 1/256, from 0 to 7 * 256.
+
+    Raises:
+        ValueError: the quality is out of range.
+    """
+    return round(MAX_PLACE * (number("quality", quality, 1, 100) - 1) / 99)
+
+
+def grid(height, width):
+    """How many rows and columns of latents a picture of so many pixels has."""
+    return -(-height // PATCH), -(-width // PATCH)
+
+
+def tiles(height, width):
+    """Slices (rows, columns) of latents that cut a picture of so many pixels into tiles, row by row."""
+    rows, columns = grid(height, width)
+    return [
+        np.s_[top : min(top + TILE, rows), left : min(left + TILE, columns)]
+        for top in range(0, rows, TILE)
+        for left in range(0, columns, TILE)
+    ]
+
+
+def fast_bfloat16():
+    """Whether this processor multiplies numbers of 16 bits, which the networks may then use: 1.7 times as fast.
+
+    Latents are decoded in integers in any case; a few pixels in a hundred come out one level different.
+    """
+    return llvmlite.binding.get_host_cpu_features().get("avx512bf16", False)
+
+
+def take(arrays, prefix):
+    """Move the arrays whose names begin with "prefix/" into a dict of their own."""
+    return {name.removeprefix(f"{prefix}/"): arrays.pop(name) for name in list(arrays) if name.startswith(f"{prefix}/")}

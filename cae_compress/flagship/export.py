@@ -1,0 +1,61 @@
+"""Turns a trained flagship into weights that its codec loads: transforms, integer context network, probabilities."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from cae_compress import weights
+from cae_compress.coding import arithmetic
+from cae_compress.flagship import integer_context, latents
+from cae_compress.flagship.codec import MAX_PLACE, RDCodec, tiles
+from cae_compress.flagship.integer_context import CHANNELS, PATCH
+from cae_compress.flagship.network import to_arrays
+
+PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
+KERNEL_BITS, LINEAR_BITS = 6, 8  # of the root mean square of a kernel, those of the linear path finer
+ROUNDS = 2  # the first settles the probabilities, the second is averaged
+
+
+def export(model, folder, photographs, path):
+    """Write the weights file of a trained network.
+
+    Args:
+        model: a `network.RDCAE`.
+        folder: the run's folder, as `training.run` left it.
+        photographs: list of uint8 arrays (h, w, 3), to whose latents the initial probabilities are fitted.
+        path: file to write, ending in .npz; the record and the log go beside it.
+    """
+    record, log = json.loads((Path(folder) / "record.json").read_text()), Path(folder) / "log.csv"
+    groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
+    context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
+    arrays = {**{name: trimmed(values) for name, values in to_arrays(model).items()}, **context}
+    probabilities = np.full(latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)
+    weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
+    probabilities = fit_probabilities(RDCodec(str(path)), photographs)
+    weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
+
+
+def trimmed(values):
+    """A kernel as multiples of a power of two, which compress better; whatever is no kernel stays as it is."""
+    if values.ndim < 4 or not values.any():
+        return values
+    bits = LINEAR_BITS if values.size == CHANNELS * 3 * PATCH**2 else KERNEL_BITS
+    step = 2.0 ** np.rint(np.log2(np.sqrt(np.mean(np.square(values)))) - bits)
+    return (np.rint(values / step) * step).astype(np.float32)
+
+
+def fit_probabilities(codec, photographs):
+    """Initial probabilities of all contexts: the mean over pictures of what they had learned after each."""
+    learned = np.repeat(codec.probabilities[:, None], 2, axis=1)
+    for _ in range(ROUNDS):
+        total = np.zeros(len(learned))
+        for image in tqdm(photographs, desc="initial probabilities", unit="picture", leave=False):
+            for place in PLACES:
+                coder = latents.RDLatentCoder(codec.context, codec.probabilities, place)
+                coder.contexts = learned  # go on from the picture before
+                for tile in tiles(*image.shape[:2]):
+                    coder.encode(codec.analyse(image, tile, place), codec.quantizer(place))
+                total += learned.mean(axis=1)
+    return np.rint(total / (len(photographs) * len(PLACES))).astype(np.uint16)

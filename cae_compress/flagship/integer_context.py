@@ -1,0 +1,252 @@
+"""The context network of `context_network` in whole numbers: what encoder and decoder run.
+
+A decoder must compute the very probabilities that the encoder had, on any machine. Floating-point networks don't: the
+order of a sum changes its rounding. Here all is int32, and no sum can leave its range.
+
+Fixed point: features as in `integer_passes`, weights with `WEIGHT_BITS` bits of fraction, activations with
+`ACTIVATION_BITS`, means and log scales with `OUTPUT_BITS`.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from cae_compress.flagship.integer_passes import (
+    ACTIVATION_BITS,
+    AROUND,
+    MAX_ACTIVATION,
+    MAX_SIGNED,
+    PER_STEP,
+    WEIGHT_BITS,
+    add_lower,
+    predict,
+)
+
+GROUPS = (0, 8, 32, 88, 184, 320, 512, 768)  # where groups of channels begin and end
+CHANNELS = GROUPS[-1]
+PATCH = 16  # pixels of the picture to a latent, in each direction
+SIGNED = 32  # channels whose sign matters to others, not just their magnitude
+HIDDEN = 64
+NUM_LMBDAS = 8
+
+# Positions are decoded from coarse to fine. Between those of a coarse grid come the middles of its squares, then the
+# other two kinds, at each spacing in turn. The lowest group, which has no lower ones to look at, begins coarsest.
+SPACINGS = ((4, 2, 1), (1,), (1,), (1,), (1,), (1,), (1,))  # of each group, in latents
+CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+CROSS = ((-1, 0), (0, -1), (0, 1), (1, 0))
+# (row, column, neighbours decoded before) of the passes that halve the spacing, all in units of the new one
+HALVING = ((1, 1, CORNERS), (0, 1, CROSS), (1, 0, CROSS))
+
+LIMIT = 2**31  # of the magnitude of int32
+MAGNITUDE_UNIT = 16  # feature of a latent of q steps: round(16 log(1 + |q|)), for |q| up to MAX_SIGNED half steps
+SIGNED_UNIT = 0.05  # of the feature of the lowest channels besides: q itself, up to the same
+PLACE_BITS = 8  # place of the quality between two lambdas, in 1/256
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.5, 7.0
+
+MAGNITUDES = np.rint(MAGNITUDE_UNIT * np.log1p(np.arange(MAX_SIGNED + 1) / PER_STEP)).astype(np.int32)
+THREADS = os.cpu_count() or 1
+MIN_POSITIONS = 64  # a thread; with fewer, starting it takes longer than its work
+
+
+class IntegerContext:
+    """Predicts mean and log scale of every latent of a tile, pass by pass.
+
+    Args:
+        arrays: dict of whole numbers, as `to_integers` makes it.
+    """
+
+    def __init__(self, arrays):
+        self.groups = []
+        for k in range(len(GROUPS) - 1):
+            none = {"own_signed": np.zeros((1, len(AROUND), 0, HIDDEN), np.int32)}  # where a group has no such weights
+            none["same"] = none["own_signed"][..., 0]
+            self.groups.append(none | {name: arrays[f"{k}/{name}"] for name in ARRAYS if f"{k}/{name}" in arrays})
+
+    def code(self, height, width, place, counts, code_pass):
+        """Walk the groups and passes of a tile; the caller codes each before the next is predicted.
+
+        Args:
+            height, width: int, of the tile in latents.
+            place: int, place of the quality between the lambdas, in 1/256: 0 to 7 * 256.
+            counts: for each group, how many of its channels, from the first on, are not all zero.
+            code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
+                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents
+                there, int32 (rows, columns, count), in half steps.
+        """
+        with ThreadPoolExecutor(THREADS) as threads:
+            self._code(height, width, place, counts, code_pass, threads)
+
+    def _code(self, height, width, place, counts, code_pass, threads):
+        q = np.zeros((height, width, CHANNELS), np.int32)  # what is decoded; zero where nothing is yet
+        for k, (a, count) in enumerate(zip(GROUPS, counts)):
+            if count == 0:
+                continue
+            group = self.groups[k]
+            out_bias = _between(group["out_bias"], place)
+            lower = np.zeros((height, width, HIDDEN), np.int32)
+            if a:
+                weights = group["lower_magnitude"], group["lower_signed"]
+                in_parts(threads, add_lower, height, width, q, lower, *weights, MAGNITUDES)
+            for number, (row, column, stride, spacing, neighbours) in enumerate(passes(k)):
+                if row >= height or column >= width:
+                    continue
+                at = slice(row, height, stride), slice(column, width, stride)
+                seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
+                rows, columns = len(range(height)[at[0]]), len(range(width)[at[1]])
+                mean, log_scale = np.empty((2, rows * columns, count), np.int32)
+                in_parts(
+                    threads, predict, rows * columns, 1, mean, log_scale,
+                    q, lower, row, column, stride, a, np.array(seen, np.int64).reshape(-1, 3),
+                    *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
+                    _between(group["quality"][number], place),
+                    group["middle"], group["middle_bias"], group["out"], out_bias, MAGNITUDES,
+                )  # fmt: skip
+                q[at][..., a : a + count] = code_pass(k, at, mean, log_scale)
+
+
+def in_parts(threads, function, count, positions, *args):
+    """Call function(first, last, *args) so that all of 0 to count is worked on, in several threads at once.
+
+    Args:
+        threads: a `ThreadPoolExecutor`.
+        count: int, pieces of work, each of so many `positions`; what one does must not hang on another.
+    """
+    parts = max(1, min(THREADS, count * positions // MIN_POSITIONS))
+    edges = [count * k // parts for k in range(parts + 1)]
+    others = [threads.submit(function, first, last, *args) for first, last in zip(edges[1:], edges[2:])]
+    function(*edges[:2], *args)
+    for other in others:
+        other.result()  # raises what went wrong there
+
+
+def passes(k):
+    """Passes over the positions of a group: (first row, first column, stride, spacing, neighbours in the own group).
+
+    Neighbours are (down, right) in units of the spacing.
+    """
+    yield 0, 0, 2 * SPACINGS[k][0], 1, ()
+    for spacing in SPACINGS[k]:
+        for row, column, neighbours in HALVING:
+            yield spacing * row, spacing * column, 2 * spacing, spacing, neighbours
+
+
+def _between(table, place):
+    """Row of a table of whole numbers at a place in 1/256, linear in between and rounded down: int32."""
+    row = min(place >> PLACE_BITS, len(table) - 2)
+    fraction = place - (row << PLACE_BITS)
+    low, high = table[row].astype(np.int64), table[row + 1].astype(np.int64)
+    return (low + (((high - low) * fraction) >> PLACE_BITS)).astype(np.int32)
+
+
+OF_PASSES = ("own_magnitude", "own_signed", "mean", "same")  # a set of weights for every pass but the first
+ARRAYS = (
+    "lower_magnitude", "lower_signed",  # (channels below, 9 * HIDDEN): neighbours and itself in the lower groups
+    "own_magnitude", "own_signed",  # (passes - 1, 9, channels, HIDDEN): neighbours in its own
+    "mean",  # (passes - 1, 9, lowest channels, channels): their signed values, straight to the mean
+    "same",  # (passes - 1, 9, channels): signed values of the same channel, straight to the mean, above the lowest
+    "quality",  # (passes, 8, HIDDEN): biases of the first layer, a row a lambda
+    "middle", "middle_bias",  # (HIDDEN, HIDDEN), (HIDDEN,)
+    "out", "out_bias",  # (HIDDEN, 2 * channels), (8, 2 * channels): means, then log scales
+)  # fmt: skip
+
+
+def to_integers(groups):
+    """Weights of a trained `context_network.ContextNetwork`, which counts in steps, as whole numbers.
+
+    Args:
+        groups: list of dicts from name to float array, one a group of channels.
+
+    Returns:
+        dict of int32 arrays for `IntegerContext`, named by index of the group and one of `ARRAYS`.
+
+    Raises:
+        ValueError: a sum could leave the range of int32.
+    """
+    arrays = {}
+    for k, weights in enumerate(groups):
+        parts = _first_layer(weights, k) | {name: weights[name] for name in ("middle", "out")}
+        parts |= {name: weights[name] * 2**ACTIVATION_BITS for name in ("middle_bias", "out_bias")}
+        for name in ("out", "out_bias"):
+            parts[name] = parts[name] * _in_half_steps(parts[name].shape[1])
+        parts |= {name: _taps(weights[name], k) for name in ("mean", "same") if name in weights}
+        whole = {name: np.rint(values * 2.0**WEIGHT_BITS) for name, values in parts.items()}
+        if max(bounds(whole).values()) >= LIMIT:
+            raise ValueError(f"the weights of group {k} are too large for int32")
+        arrays |= {f"{k}/{name}": values.astype(np.int32) for name, values in whole.items()}
+    return arrays
+
+
+def bounds(parts):
+    """The largest magnitude that any sum of each layer of a group can have: dict.
+
+    Args:
+        parts: dict of the group's `ARRAYS`.
+    """
+    size = {name: np.abs(values).astype(np.float64) for name, values in parts.items()}
+    first = size["quality"].max(axis=1)  # (passes, HIDDEN)
+    for kind, largest in (("magnitude", MAGNITUDES[-1]), ("signed", MAX_SIGNED)):
+        if f"own_{kind}" in parts:
+            first[1:] += size[f"own_{kind}"].sum(axis=(1, 2)) * largest
+        if f"lower_{kind}" in parts:
+            first += size[f"lower_{kind}"].reshape(-1, HIDDEN).sum(axis=0) * largest
+    same = size["same"].sum(axis=1) if "same" in parts else 0
+    return {
+        "first": first.max(),
+        "middle": (size["middle"].sum(axis=0) * MAX_ACTIVATION + size["middle_bias"]).max(),
+        "last": (size["out"].sum(axis=0) * 2 * MAX_ACTIVATION + size["out_bias"].max(axis=0)).max(),
+        "mean": ((size["mean"].sum(axis=(1, 2)) + same) * MAX_SIGNED).max(),
+    }
+
+
+def from_integers(arrays):
+    """The inverse of `to_integers`, to train on: list of dicts from name to float array, one a group of channels."""
+    groups = []
+    for k, a in enumerate(GROUPS[:-1]):
+        parts = {name: arrays[f"{k}/{name}"] / np.float32(2**WEIGHT_BITS) for name in ARRAYS if f"{k}/{name}" in arrays}
+        own = [parts["own_magnitude"] * MAGNITUDE_UNIT]
+        if a < SIGNED:
+            own.append(parts["own_signed"] * PER_STEP / SIGNED_UNIT)
+        weights = {name: parts[name] for name in ("quality", "middle", "out")}
+        weights |= {name: parts[name] / 2**ACTIVATION_BITS for name in ("middle_bias", "out_bias")}
+        for name in ("out", "out_bias"):
+            weights[name] = weights[name] / _in_half_steps(weights[name].shape[1])
+        weights |= {name: _kernels(parts[name]) for name in ("mean", "same") if name in parts}
+        weights["own"] = _kernels(np.concatenate(own, axis=2))
+        if a:
+            signed = parts["lower_signed"] * PER_STEP / SIGNED_UNIT
+            taps = np.concatenate([parts["lower_magnitude"] * MAGNITUDE_UNIT, signed])
+            weights["lower"] = taps.reshape(len(taps), 3, 3, HIDDEN).transpose(1, 2, 0, 3)
+        groups.append(weights)
+    return groups
+
+
+def _in_half_steps(num_outputs):
+    """What turns outputs, means and then log scales, from steps into half steps: the means are doubled."""
+    return np.repeat(np.float32([PER_STEP, 1]), num_outputs // 2)
+
+
+def _taps(kernels, k):
+    """Kernels (passes - 1, 3, 3, ...) of a group as (passes - 1, 9, ...), zero where a pass sees nothing."""
+    seen = np.array([[place in neighbours for place in AROUND] for *_, neighbours in passes(k)][1:])
+    taps = kernels.reshape(len(kernels), len(AROUND), *kernels.shape[3:])
+    return taps * seen.reshape(*seen.shape, *[1] * (taps.ndim - 2))
+
+
+def _kernels(taps):
+    """The inverse of `_taps`."""
+    return taps.reshape(len(taps), 3, 3, *taps.shape[2:])
+
+
+def _first_layer(weights, k):
+    """Weights of the first layer for whole-number features, not yet scaled: dict."""
+    a, b = GROUPS[k : k + 2]
+    taps = _taps(weights["own"], k)
+    parts = {"own_magnitude": taps[:, :, : b - a] / MAGNITUDE_UNIT, "quality": weights["quality"]}
+    if a < SIGNED:
+        parts["own_signed"] = taps[:, :, b - a :] * SIGNED_UNIT / PER_STEP
+    if a:
+        taps = weights["lower"].transpose(2, 0, 1, 3)  # (features, 3, 3, HIDDEN)
+        taps = taps.reshape(len(taps), -1)
+        parts["lower_magnitude"], parts["lower_signed"] = taps[:a] / MAGNITUDE_UNIT, taps[a:] * SIGNED_UNIT / PER_STEP
+    return parts

@@ -1,0 +1,264 @@
+"""Training of the flagship for rate and distortion. `python -m cae_compress.flagship.train --help`.
+
+Every step takes random squares of photographs, each at a random place between the lambdas. Weights are averaged over
+the last steps (an exponential moving average), and it is the averaged network that is validated and kept. The last part
+of a run uses larger squares and a falling learning rate.
+"""
+
+from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
+
+import argparse  # isort: skip
+import contextlib
+import json
+from dataclasses import dataclass
+
+import cv2
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cae_compress import datasets, pictures, weights
+from cae_compress.flagship import export, transforms
+from cae_compress.flagship.codec import take
+from cae_compress.flagship.integer_context import from_integers
+from cae_compress.flagship.network import RDCAE, assign_arrays, lmbda_of
+from cae_compress.training import run
+
+PATCH = transforms.PATCH
+HELD_OUT_EVERY = 25  # of the ImageNet samples, one in so many validates
+MIN_SCALE, MAX_SCALE = 0.5, 1.3  # photographs are made smaller by chance; above 1, they stay as they are
+MAX_SATURATION = 1.4  # and their colours paler or stronger by a factor up to this
+VALIDATION_SCALES = (0.62, 1.0)  # in turn
+VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5)
+WARMUP_STEPS = 200
+AVERAGE_EVERY = 10
+BASES = {"dct": transforms.dct_basis, "pca": transforms.pca_basis}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides the result of a run.
+
+    Attributes:
+        start: what the linear path starts as, "dct" or "pca"; or weights to train on from, as `weights.load` has them.
+        steps: number of gradient steps.
+        decay_steps: so many of them, the last ones, with a learning rate that falls along a cosine to 1 %.
+        learning_rate: Adam's highest rate.
+        batch_size, crop: squares a step and their side in pixels, a multiple of 16.
+        final_batch_size, final_crop: the same during the decay.
+        averaging: decay of the moving average of the weights, for every ten steps.
+        validate_every: steps between validations, each of which also writes a checkpoint.
+        seed: seed of initial weights, batches and noise.
+        dtype: Keras dtype policy of the convolutional branches, or None for float32.
+    """
+
+    start: str = "dct"
+    steps: int = 45_000
+    decay_steps: int = 9_000
+    learning_rate: float = 1e-3
+    batch_size: int = 4
+    crop: int = 192
+    final_batch_size: int = 3
+    final_crop: int = 256
+    averaging: float = 0.99
+    validate_every: int = 1_500
+    seed: int = 1
+    dtype: str | None = "mixed_bfloat16"
+
+
+class RateDistortion:
+    """What `training.run` needs to know: the flagship, its loss, its data.
+
+    Args:
+        photographs: list of uint8 arrays (h, w, 3), to train on.
+        validation: list of uint8 arrays (h, w, 3), sides multiples of 16, that choose the best weights.
+        settings: a `Settings`.
+    """
+
+    name = "rdcae"
+    network = RDCAE
+    columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
+
+    def __init__(self, photographs, validation, settings=Settings()):
+        self.settings, self.validation = settings, validation
+        self.photographs = {
+            crop: [image for image in photographs if min(image.shape[:2]) >= crop]
+            for crop in (settings.crop, settings.final_crop)
+        }
+        keras.utils.set_random_seed(settings.seed)
+        self.model = self.network(settings.dtype)
+        if settings.start in BASES:
+            sample = np.concatenate([self.batch(-k)[0] for k in range(1, 401)])
+            self.model.start(BASES[settings.start](patches(sample)), sample[:72])
+        else:
+            arrays, _ = weights.load(settings.start)
+            assign_arrays(self.model, arrays)
+            self.model.context.assign(from_integers(take(arrays, "context")))
+        self.optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0)
+        self.optimizer.build(self.model.trainable_variables)
+        self.averages = [tf.Variable(v) for v in self.model.trainable_variables]
+        self.tracked = {"model": self.model, "optimizer": self.optimizer, "averages": self.averages}
+        self._step = tf.function(self._step, reduce_retracing=True)
+        self._measure = tf.function(self._measure, reduce_retracing=True)
+
+    @property
+    def learning_rate(self):
+        """At the present step: warm-up, constant, then half a cosine down to 1 %."""
+        k, settings = int(self.optimizer.iterations.numpy()), self.settings
+        decayed = max(0.0, 1 - (settings.steps - k) / settings.decay_steps)
+        return settings.learning_rate * min(1, (k + 1) / WARMUP_STEPS) * (0.505 + 0.495 * np.cos(np.pi * decayed))
+
+    def batch(self, k):
+        """Batch k, a function of (seed, k) alone: pictures uint8 (b, crop, crop, 3) and places float32 (b,)."""
+        settings, rng = self.settings, np.random.default_rng([self.settings.seed, abs(k), int(k < 0)])
+        final = k >= settings.steps - settings.decay_steps
+        size, crop = (settings.final_batch_size, settings.final_crop) if final else (settings.batch_size, settings.crop)
+        x = np.empty((size, crop, crop, 3), np.uint8)
+        for square in x:
+            square[:] = random_square(self.photographs[crop][rng.integers(len(self.photographs[crop]))], crop, rng)
+        places = (rng.permutation(size) + rng.random(size)) / size * 7  # spread over all rates
+        return x, places.astype(np.float32)
+
+    def batches(self, start):
+        """Batches from a step on."""
+        return (self.batch(k) for k in range(start, self.settings.steps))
+
+    def loss(self, x, u, training):
+        """(b,) losses: bits per pixel + lambda * mse, over sqrt(lambda) so that all rates count alike."""
+        lmbda = lmbda_of(u)
+        bpp, mse = self.model.rate_distortion(x, u, training)
+        return 0.1 * (bpp + lmbda * mse) / tf.sqrt(lmbda), bpp, mse
+
+    def step(self, batch):
+        """One gradient step; returns the loss."""
+        self.optimizer.learning_rate.assign(self.learning_rate)
+        loss = self._step(*batch)
+        k = int(self.optimizer.iterations.numpy())
+        if k % AVERAGE_EVERY == 0:
+            self._average(tf.constant(min(self.settings.averaging, k / (k + 500)), tf.float32))
+        return loss
+
+    def _step(self, x, u):
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(self.loss(x, u, training=True)[0])
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+        return loss
+
+    @tf.function
+    def _average(self, decay):
+        for average, variable in zip(self.averages, self.model.trainable_variables):
+            average.assign(decay * average + (1 - decay) * variable)
+
+    def validate(self):
+        """Mean loss, rate and PSNR of the averaged network: (score, columns of the log after the first)."""
+        with self._averaged():
+            loss, bpp, psnr_db = self._mean_loss()
+        return -loss, (loss, bpp, psnr_db)
+
+    def curves(self):
+        """Loss, bits a pixel and PSNR of the model as it is: float array (validation pictures, places, 3)."""
+        rows = [
+            [float(value[0]) for value in self._measure(tf.constant(image[None]), tf.constant([u], tf.float32))]
+            for image in self.validation
+            for u in VALIDATION_PLACES
+        ]
+        loss, bpp, mse = np.array(rows).T
+        return np.stack([loss, bpp, 10 * np.log10(255**2 / mse)], axis=-1).reshape(-1, len(VALIDATION_PLACES), 3)
+
+    def _mean_loss(self):
+        return self.curves().mean(axis=(0, 1)).tolist()
+
+    def _measure(self, x, u):
+        return self.loss(x, u, training=False)
+
+    @contextlib.contextmanager
+    def _averaged(self):
+        """For a while, the model has the averaged weights."""
+        variables = self.model.trainable_variables
+        own = [variable.numpy() for variable in variables]
+        for variable, average in zip(variables, self.averages):
+            variable.assign(average)
+        yield
+        for variable, value in zip(variables, own):
+            variable.assign(value)
+
+    def save(self, path):
+        """Write the averaged weights."""
+        with self._averaged():
+            self.model.save_weights(path)
+
+    def results(self):
+        """What the record says of the best weights, which the model holds."""
+        loss, bpp, psnr_db = self._mean_loss()
+        return {
+            "validation_pictures": len(self.validation),
+            "validation_loss": loss, "validation_bpp": bpp, "validation_psnr_db": psnr_db,
+        }  # fmt: skip
+
+
+def random_square(image, crop, rng):
+    """A random part of a photograph, its size, orientation and saturation random too: uint8 (crop, crop, 3)."""
+    scale = np.clip(rng.uniform(MIN_SCALE, MAX_SCALE), crop / min(image.shape[:2]), 1)
+    side = int(crop / scale)
+    top, left = (rng.integers(length - side + 1) for length in image.shape[:2])
+    square = image[top : top + side, left : left + side][:, :: rng.choice([-1, 1])]
+    if rng.integers(2):
+        square = square.transpose(1, 0, 2)
+    square = cv2.resize(np.ascontiguousarray(square), (crop, crop), interpolation=cv2.INTER_AREA).astype(np.float32)
+    grey = square.mean(axis=-1, keepdims=True)
+    square = grey + MAX_SATURATION ** rng.uniform(-1, 1) * (square - grey)
+    return np.clip(np.rint(square), 0, 255).astype(np.uint8)
+
+
+def patches(crops):
+    """uint8 (n, h, w, 3) -> all their 16x16 patches, centred float32 (m, 16, 16, 3)."""
+    n, height, width, _ = crops.shape
+    cut = crops.reshape(n, height // PATCH, PATCH, width // PATCH, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
+    return cut.reshape(-1, PATCH, PATCH, 3).astype(np.float32) / 255 - 0.5
+
+
+def photographs():
+    """ImageNet samples: (to train on, to validate, some made smaller), lists of uint8 arrays (h, w, 3)."""
+    training, validation = [], []
+    for k, path in enumerate(datasets.imagenet_samples()):
+        image = pictures.read(path)
+        if k % HELD_OUT_EVERY:
+            training.append(image)
+        else:
+            image = at_scale(image, len(validation))
+            height, width = (side // PATCH * PATCH for side in image.shape[:2])
+            validation.append(image[:height, :width])
+    return training, [image for image in validation if min(image.shape[:2]) >= 128]
+
+
+def at_scale(image, k):
+    """The k-th photograph of a list, at one of the `VALIDATION_SCALES`: smaller, the traces of JPEG go."""
+    scale = VALIDATION_SCALES[k % len(VALIDATION_SCALES)]
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.flagship.train", description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", default="runs/rdcae", help="where the run lives (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
+    parser.add_argument("--decay-steps", type=int, default=Settings.decay_steps, help="(default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    parser.add_argument(
+        "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
+    )
+    parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
+    parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
+    args = parser.parse_args(argv)
+    settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
+    training, validation = photographs()
+    task = RateDistortion(training, validation, settings)
+    record = run(task, args.folder)
+    print(json.dumps(record, indent=1))
+    if args.export:
+        chosen = [at_scale(image, k) for k, image in enumerate(training[:: len(training) // 60])]
+        export.export(task.model, args.folder, chosen, args.export)
+
+
+if __name__ == "__main__":
+    main()

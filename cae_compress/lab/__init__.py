@@ -1,0 +1,1 @@
+"""The bench to study codecs on: baselines, tables, figures, speed, damaged files."""

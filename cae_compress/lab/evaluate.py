@@ -1,0 +1,281 @@
+"""Codec x pictures x settings -> one table. `python -m cae_compress.lab.evaluate --help`.
+
+A row is one picture coded once. Its columns:
+
+    picture, width, height        the original, in pixels
+    codec, setting                what coded it: quality, target bits a pixel, or bits B of the quantizer
+    num_bytes, bpp                size of the whole file and 8 * num_bytes / pixels: the rate
+    estimate_bpp                  zero-order entropy of the integers, a pixel (`entropy.estimate_bpp`); not a rate
+    estimate_with_side_bpp        the same with what a decoder would have to be sent besides, uncoded
+    psnr_db, ssim, ms_ssim        against the original, on RGB; ms_ssim is empty below 161 pixels
+    seed, weights, versions       of the training, of the weights file (SHA-256), of the software
+"""
+
+import argparse
+import functools
+import itertools
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import PchipInterpolator
+from tqdm.auto import tqdm
+
+from cae_compress import bitstream, datasets, metrics, provenance, weights
+from cae_compress.cheng2018.codec import ROTATIONS, CAECodec
+from cae_compress.cheng2018.rate_codec import RateCAECodec
+from cae_compress.codec import codec_of, decode, encode
+from cae_compress.flagship.codec import RDCodec
+from cae_compress.lab import baselines
+
+COLUMNS = (
+    "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
+    "psnr_db", "ssim", "ms_ssim", "seed", "weights", "versions",
+)  # fmt: skip
+
+
+@functools.cache
+def versions():
+    """Versions of all software that decides a number of a table, as one string."""
+    glymur = baselines.load_glymur()
+    openjpeg = [f"openjpeg {glymur.version.openjpeg_version}"] if glymur else []
+    return "; ".join([provenance.versions(), *openjpeg])
+
+
+def quality(original, decoded):
+    """Every metric of one decoded picture, as a dict of columns."""
+    big_enough = min(original.shape[:2]) >= metrics.MS_SSIM_MIN_SIZE
+    return {
+        "psnr_db": metrics.psnr(original, decoded),
+        "ssim": metrics.ssim(original, decoded),
+        "ms_ssim": metrics.ms_ssim(original, decoded) if big_enough else None,
+    }
+
+
+def evaluate_codec(codec, pictures, settings=None):
+    """Measure a codec.
+
+    Args:
+        codec: an object with `name`, `settings`, `encode(image, setting) -> bytes` and `decode(bytes) -> image`.
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        settings: the settings to measure; by default the codec's own.
+
+    Yields:
+        One row a picture and setting, a dict.
+    """
+    for name, image in pictures.items():
+        for setting in settings or codec.settings:
+            data = codec.encode(image, setting)
+            yield {
+                "picture": name, "width": image.shape[1], "height": image.shape[0],
+                "codec": codec.name, "setting": setting,
+                "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
+                **quality(image, codec.decode(data)),
+                **(origin(data) if data.startswith(bitstream.MAGIC) else {}),
+                "versions": versions(),
+            }  # fmt: skip
+
+
+def origin(data):
+    """The columns that only a .cae file has: estimates beside the rate, and what made the weights."""
+    header, payload = bitstream.read(data)
+    codec = codec_of(header)
+    estimate, with_side = codec.estimate_bpp(header, payload)
+    return {
+        "estimate_bpp": estimate,
+        "estimate_with_side_bpp": with_side,
+        "seed": weights.record(codec.model)["settings"]["seed"],
+        "weights": codec.weights_sha256,
+    }
+
+
+def evaluate(pictures, codecs, every=1, progress=True):
+    """Measure codecs on pictures.
+
+    Args:
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        codecs: list of codecs, see `evaluate_codec`.
+        every: 1 for all of a codec's settings, 2 for every second one.
+        progress: show a progress bar.
+
+    Returns:
+        A pandas DataFrame, one row a picture, codec and setting; columns as in the module's docstring.
+    """
+    settings = {codec: codec.settings[::every] for codec in codecs}
+    total = len(pictures) * sum(map(len, settings.values()))
+    rows = itertools.chain(*(evaluate_codec(codec, pictures, chosen) for codec, chosen in settings.items()))
+    return pd.DataFrame(tqdm(rows, total=total, disable=not progress, unit="file")).reindex(columns=COLUMNS)
+
+
+def all_codecs():
+    """Everything that is compared: the flagship, the CAE trained for rate and as replicated, and the baselines."""
+    own = [RDCodec(), RateCAECodec(), *(CAECodec(rotation) for rotation in ROTATIONS)]
+    return [*own, *baselines.BASELINES, baselines.FIXED_PSNR]
+
+
+def measure_seconds(pictures, codecs, repeats=1, progress=True):
+    """The paper's Table I: seconds to encode and decode a picture, all codecs in one run.
+
+    Each picture is coded `repeats` times, after one warm-up, at the middle one of the codec's settings, and written to
+    bytes and read from them.
+
+    Args:
+        pictures: dict from name to uint8 RGB array (h, w, 3).
+        codecs: list of codecs, see `evaluate_codec`.
+        repeats: timed runs of each picture.
+        progress: show a progress bar.
+
+    Returns:
+        A pandas DataFrame: codec, setting, encode_seconds and decode_seconds (medians over pictures and runs),
+        the number of pictures and runs, versions.
+    """
+    rows = []
+    for codec in tqdm(codecs, disable=not progress, unit="codec"):
+        setting = codec.settings[len(codec.settings) // 2]
+        codec.decode(codec.encode(next(iter(pictures.values())), setting))
+        times = []
+        for image, _ in itertools.product(pictures.values(), range(repeats)):
+            start = time.perf_counter()
+            coded = codec.encode(image, setting)
+            middle = time.perf_counter()
+            codec.decode(coded)
+            times.append((middle - start, time.perf_counter() - middle))
+        encode, decode = np.median(times, axis=0)
+        rows.append(
+            {
+                "codec": codec.name, "setting": setting, "encode_seconds": encode, "decode_seconds": decode,
+                "pictures": len(pictures), "repeats": repeats, "versions": versions(),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def at_equal_size(image, quality_setting):
+    """What every codec makes of one picture in a file no larger than ours.
+
+    Args:
+        image: uint8 RGB array (h, w, 3).
+        quality_setting: quality of the .cae file, 1 to 100, which sets the size.
+
+    Returns:
+        A pandas DataFrame: codec, num_bytes, bpp, psnr_db, ssim, ms_ssim.
+    """
+    ours = encode(image, quality_setting)
+    rows = [("cae_compress", ours, decode(ours))]
+    for baseline in baselines.BASELINES:
+        data = baseline.encode_to_size(image, len(ours))
+        rows.append((baseline.name, data, baseline.decode(data)))
+    return pd.DataFrame(
+        {
+            "codec": name,
+            "num_bytes": len(data),
+            "bpp": metrics.bits_per_pixel(len(data), image),
+            **quality(image, decoded),
+        }
+        for name, data, decoded in rows
+    ).round(4)
+
+
+def bd_rates(table, reference="JPEG 2000"):
+    """BD-rate of every codec against a reference, picture by picture (see `metrics.bd_rate`).
+
+    Args:
+        table: DataFrame of `evaluate`.
+        reference: name of a codec in it.
+
+    Returns:
+        DataFrame of percentages, one row a picture, one column a codec; missing where two curves cannot be compared.
+    """
+    curves = {key: (g["bpp"], g["psnr_db"]) for key, g in table.groupby(["picture", "codec"], sort=False)}
+    codecs = [codec for codec in table["codec"].unique() if codec != reference]
+    return pd.DataFrame(
+        {c: {p: _bd_rate(curves[p, c], curves[p, reference]) for p in table["picture"].unique()} for c in codecs}
+    )
+
+
+def mean_curve_bd_rates(points, reference="JPEG 2000"):
+    """BD-rate of mean curves, as publications have it; it moves with how a codec spreads bits over pictures.
+
+    Args:
+        points: DataFrame of codec, bpp and psnr_db, such as `summary`, published curves beside it.
+        reference: name of a codec in it.
+
+    Returns:
+        Series of percentages, one a codec, missing where two curves cannot be compared.
+    """
+    curves = {codec: (group["bpp"], group["psnr_db"]) for codec, group in points.groupby("codec", sort=False)}
+    return pd.Series({codec: _bd_rate(curve, curves[reference]) for codec, curve in curves.items()}).drop(reference)
+
+
+def _bd_rate(curve, reference):
+    try:
+        return metrics.bd_rate(*curve, *reference)
+    except ValueError:  # too few points, or no PSNR that both reach
+        return np.nan
+
+
+def sizes_at_equal_psnr(table, reference=RDCodec.name):
+    """How large every codec's file is at the PSNR of the reference, picture by picture.
+
+    The reference's files are real ones, at the middle of its settings; sizes of the others are interpolated (PCHIP on
+    the logarithm of the size) between their real files, and missing where those do not reach that PSNR.
+
+    Args:
+        table: DataFrame of `evaluate`.
+        reference: name of a codec in it.
+
+    Returns:
+        DataFrame: picture, psnr_db, then one column of bytes a codec.
+    """
+    rows = []
+    for picture, group in table.groupby("picture", sort=False):
+        curves = {codec: points.sort_values("psnr_db") for codec, points in group.groupby("codec", sort=False)}
+        ours = curves[reference].iloc[len(curves[reference]) // 2]
+        row = {"picture": picture, "psnr_db": ours["psnr_db"], reference: ours["num_bytes"]}
+        for codec, points in curves.items():
+            if codec == reference:
+                continue
+            points = points.drop_duplicates("psnr_db")
+            if len(points) < 2:
+                row[codec] = np.nan
+                continue
+            log_size = PchipInterpolator(points["psnr_db"], np.log(points["num_bytes"]), extrapolate=False)
+            row[codec] = np.round(np.exp(log_size(ours["psnr_db"])))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary(table):
+    """Means over pictures of a table of `evaluate`, one row a codec and setting."""
+    columns = ["num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp", "psnr_db", "ssim", "ms_ssim"]
+    return table.groupby(["codec", "setting"], sort=False)[columns].mean().reset_index()
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.lab.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--pictures", choices=("kodak", "bundled", "synthetic"), default="bundled", help="(default: %(default)s)"
+    )
+    parser.add_argument("--out", default="build", help="folder for the tables (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="measure every second setting only")
+    args = parser.parse_args(argv)
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures, codecs = datasets.load_pictures(args.pictures), all_codecs()
+
+    table = evaluate(pictures, codecs, every=2 if args.quick else 1)
+    table.to_csv(folder / f"{args.pictures}.csv", index=False, float_format="%.6g")
+    sizes = sizes_at_equal_psnr(table)
+    sizes.to_csv(folder / f"{args.pictures}_sizes.csv", index=False, float_format="%.6g")
+    seconds = measure_seconds(pictures, codecs)
+    seconds.to_csv(folder / f"{args.pictures}_seconds.csv", index=False, float_format="%.4g")
+    with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
+        print(summary(table).to_string(index=False, na_rep=""))
+        print("\nBytes at equal PSNR:\n" + sizes.to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
+        print("\nBD-rate against JPEG 2000, mean over pictures, %:\n" + bd_rates(table).mean().round(1).to_string())
+        print("\n" + seconds.drop(columns="versions").to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Throws damaged files at the decoder: `python -m cae_compress.lab.fuzz --count 100000`.
+
+Each file is a valid one after bit flips, truncation, splicing with another, absurd sizes, or a change of model; every
+second one gets a correct checksum again. What must come of it: `BitstreamError`, or, if the checksum is right, a
+picture of the declared size. Anything else stops the run and leaves the file that did it. Every tenth file goes all
+the way to a picture, the others to latents: everything that reads bytes.
+"""
+
+import argparse
+import resource
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cae_compress import bitstream, codec, datasets
+from cae_compress.bitstream import BitstreamError
+from cae_compress.cheng2018.codec import CAECodec
+from cae_compress.flagship.codec import RDCodec
+
+MAX_PIXELS = 1 << 20  # larger pictures are refused, so that the run takes minutes
+SLACK_BYTES = 256 << 20
+
+
+def seeds():
+    """Valid files to damage: both models, several sizes and rates, both rotations, a flat one."""
+    photographs = datasets.bundled()
+    pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
+    settings = {CAECodec("fixed"): (2, 5, 9), CAECodec("block"): (2, 5, 9), RDCodec(): (1, 40, 100)}
+    return [coder.encode(picture, k) for coder, chosen in settings.items() for picture in pictures for k in chosen]
+
+
+def mutate(rng, files):
+    """A damaged file, and whether its checksum was made right: (bytes, bool)."""
+    data = bytearray(files[rng.integers(len(files))])
+    kind = rng.integers(6)
+    if kind == 0:  # bit flips
+        for _ in range(rng.integers(1, 9)):
+            data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+    elif kind == 1:  # truncation
+        del data[rng.integers(len(data)) :]
+    elif kind == 2:  # splice
+        other = files[rng.integers(len(files))]
+        data = data[: rng.integers(len(data))] + other[rng.integers(len(other)) :]
+    elif kind == 3:  # absurd sizes
+        sizes = (0, 1, 127, 129, 1 << 16, 1 << 20, (1 << 31) - 1, (1 << 32) - 1, int(rng.integers(1 << 32)))
+        struct.pack_into("<I", data, 10 + data[5] + 4 * int(rng.integers(2)), sizes[rng.integers(len(sizes))])
+    elif kind == 4:  # another model, version, weights, colour or settings
+        data[rng.integers(min(36, len(data)))] = rng.integers(256)
+    else:  # noise in place of the payload
+        start = 31 + data[5]
+        data[start:] = rng.bytes(len(data) - start)
+    repaired = bool(rng.integers(2)) and len(data) >= 6 and len(data) >= 31 + data[5]
+    return repair(data) if repaired else bytes(data), repaired
+
+
+def repair(data):
+    """Make the payload's length and the checksum right."""
+    end = 6 + data[5] + 21
+    struct.pack_into("<I", data, end - 4, len(data) - end - 4)
+    struct.pack_into("<I", data, end, zlib.crc32(data[end + 4 :], zlib.crc32(data[:end])))
+    return bytes(data)
+
+
+def outcome(data, whole):
+    """Decode to latents or to a picture: "refused" or "picture"; AssertionError if it is not of the declared size."""
+    try:
+        header, payload = bitstream.read(data, MAX_PIXELS)
+        if whole:
+            assert codec.decode(data, MAX_PIXELS).shape == (header.height, header.width, 3)
+        else:
+            assert sum(1 for _ in codec.codec_of(header).decode_latents(header, payload)) > 0
+    except BitstreamError:
+        return "refused"
+    return "picture"
+
+
+def run(count, seed=1, progress=True):
+    """Try `count` damaged files.
+
+    Returns:
+        dict from outcome to number: "refused", "picture" (only with a right checksum), "unchanged".
+
+    Raises:
+        AssertionError: a file with a wrong checksum was decoded, or memory grew by more than 256 MB.
+    """
+    rng = np.random.default_rng(seed)
+    files = seeds()
+    counts = {"refused": 0, "picture": 0, "unchanged": 0}
+    for file in (files[0], files[-1]):
+        outcome(file, whole=True)
+    before = peak_bytes()
+    for k in tqdm(range(count), disable=not progress, unit="file"):
+        data, repaired = mutate(rng, files)
+        try:
+            result = "unchanged" if data in files else outcome(data, whole=k % 10 == 0)
+            assert repaired or result != "picture", "decoded in spite of a wrong checksum"
+            assert peak_bytes() - before < SLACK_BYTES, "memory grew by more than 256 MB"
+        except BaseException:
+            Path("fuzz-failure.cae").write_bytes(data)
+            print("see fuzz-failure.cae", file=sys.stderr)
+            raise
+        counts[result] += 1
+    return counts
+
+
+def peak_bytes():
+    """The most memory this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m cae_compress.lab.fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=100_000, help="files to try (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random damage (default: %(default)s)")
+    args = parser.parse_args(argv)
+    print(run(args.count, args.seed))
+
+
+if __name__ == "__main__":
+    main()

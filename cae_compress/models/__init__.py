@@ -1,3 +1,0 @@
-"""One file a paper."""
-
-from cae_compress import tensorflow_quietly  # noqa: F401, before any model imports keras

@@ -1,0 +1,110 @@
+import csv
+
+import numpy as np
+import pytest
+
+from cae_compress import training
+from cae_compress.flagship import export, train, training_ablations, transforms
+from cae_compress.flagship.codec import RDCodec
+
+SETTINGS = train.Settings(
+    steps=8, decay_steps=4, batch_size=2, crop=64, final_batch_size=1, final_crop=96, validate_every=4, dtype=None
+)
+
+
+@pytest.fixture(scope="module")
+def finished(photographs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    task = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+    record = training.run(task, folder, progress=False)
+    return folder, record, task
+
+
+def test_a_run_leaves_a_record_and_a_log(finished):
+    folder, record, _ = finished
+    with open(folder / "log.csv", newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["4", "8"]
+    assert record["model"] == "rdcae" and np.isfinite(record["validation_loss"])
+
+
+def test_it_begins_as_a_codec_that_works(finished):
+    assert 28 < finished[1]["validation_psnr_db"] < 45 and finished[1]["validation_bpp"] < 3
+
+
+def test_a_finished_run_resumes_to_the_same_weights(finished, photographs):
+    folder, record, task = finished
+    again = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+    assert training.run(again, folder, progress=False)["validation_loss"] == pytest.approx(record["validation_loss"])
+    for a, b in zip(task.model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_an_exported_run_is_a_codec(finished, photographs, tmp_path):
+    export.export(finished[2].model, finished[0], [photographs["coffee"][:100, :130]], tmp_path / "mine.npz")
+    codec = RDCodec(str(tmp_path / "mine.npz"))
+    picture = photographs["rocket"][:90, :100]
+    assert codec.decode(codec.encode(picture, 50)).shape == picture.shape
+
+
+def test_batches_are_a_function_of_seed_and_step(finished):
+    task = finished[2]
+    (x, u), (again, _), (other, _) = task.batch(3), task.batch(3), task.batch(2)
+    assert x.shape == (2, 64, 64, 3) and task.batch(4)[0].shape == (1, 96, 96, 3)
+    assert np.array_equal(x, again) and not np.array_equal(x, other)
+    assert ((0 <= u) & (u <= 7)).all() and u.min() < 3.5 < u.max()
+
+
+def test_random_squares_are_of_one_size_and_differ(photographs):
+    rng, image = np.random.default_rng(1), photographs["coffee"]
+    squares = [train.random_square(image, 128, rng) for _ in range(20)]
+    assert all(square.shape == (128, 128, 3) and square.dtype == np.uint8 for square in squares)
+    assert len({square.tobytes() for square in squares}) == 20
+    saturation = [np.ptp(square.astype(float), axis=-1).mean() for square in squares]
+    assert max(saturation) > 1.3 * min(saturation)
+    whole = train.random_square(image, min(image.shape[:2]), rng)  # nothing to choose but orientation and colours
+    assert abs(whole.mean() - image[:, : len(whole)].mean()) < 20
+
+
+@pytest.mark.parametrize("basis", [transforms.dct_basis, transforms.pca_basis])
+def test_starts_are_orthonormal_bases_strongest_first(basis, photographs):
+    crops = np.stack([image[k : k + 192, k : k + 192] for image in photographs.values() for k in range(0, 90, 10)])
+    patches = train.patches(crops)
+    functions = basis(patches).reshape(-1, transforms.CHANNELS)
+    assert np.allclose(functions.T @ functions, np.eye(transforms.CHANNELS), atol=1e-4)
+    energy = np.square(patches.reshape(len(patches), -1) @ functions).mean(axis=0)
+    assert (np.diff(energy) <= 1e-3 * energy[:-1] + 1e-9).all()
+
+
+def test_training_goes_on_from_weights(finished, photographs, tmp_path):
+    export.export(finished[2].model, finished[0], [photographs["coffee"][:100, :130]], tmp_path / "mine.npz")
+    settings = train.Settings(**{**vars(SETTINGS), "start": str(tmp_path / "mine.npz")})
+    again = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], settings)
+    assert again.curves().mean(axis=(0, 1))[0] == pytest.approx(finished[1]["validation_loss"], rel=1e-2)
+
+
+@pytest.mark.parametrize("name", training_ablations.VARIANTS)
+def test_ablations_train(name, photographs, tmp_path):
+    data = list(photographs.values()), [photographs["coffee"][:128, :128]]
+    task = training_ablations.train_variant(name, tmp_path, SETTINGS, data)
+    rows = list(training_ablations.table({"full": (task, task.curves())}))
+    assert rows[0]["bd_rate_percent"] == pytest.approx(0, abs=1e-6) and rows[0]["steps"] == SETTINGS.steps
+
+
+def test_the_linear_path_alone_is_linear():
+    model = training_ablations.LinearOnly()
+    x = np.random.default_rng(1).normal(size=(2, 32, 48, 3)).astype(np.float32)
+    u = np.zeros(2, np.float32)
+    y = model.g_a([x, u]).numpy()
+    assert np.allclose(model.g_a([x[:1] + x[1:], u[:1]]), y[:1] + y[1:], atol=1e-4) and len(model.g_a.weights) == 1
+    assert model.g_s([y, u]).shape == x.shape and len(model.g_s.weights) == 1
+
+
+def test_trimmed_kernels_are_multiples_of_a_power_of_two():
+    rng = np.random.default_rng(1)
+    kernel, bias = rng.normal(0, 0.1, (3, 3, 16, 16)).astype(np.float32), rng.normal(0, 0.1, 16).astype(np.float32)
+    step = 2.0**-3 / 2**export.KERNEL_BITS  # the power of two nearest to the root mean square is 1/8
+    trimmed = export.trimmed(kernel)
+    assert np.array_equal(trimmed / step, np.rint(trimmed / step)) and np.abs(trimmed - kernel).max() <= step / 2
+    assert np.array_equal(export.trimmed(bias), bias)
+    linear = export.trimmed(rng.normal(0, 0.1, (1, 1, 768, 768)))
+    assert not np.array_equal(linear / step, np.rint(linear / step))  # those are finer

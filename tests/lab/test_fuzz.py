@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from cae_compress import bitstream
+from cae_compress.lab import fuzz
+
+
+def test_thousands_of_damaged_files_end_in_an_error_or_in_a_picture_of_the_declared_size(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    counts = fuzz.run(3000, seed=7, progress=False)
+    assert sum(counts.values()) == 3000 and counts["refused"] > 1000 and counts["picture"] > 300
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_fuzzer_would_notice_a_decoder_that_ignores_checksums(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    honest = bitstream.read
+    monkeypatch.setattr(bitstream, "read", lambda data, *args: honest(fuzz.repair(bytearray(data)), *args))
+    with pytest.raises((AssertionError, IndexError)):
+        fuzz.run(500, seed=7, progress=False)
+    assert (tmp_path / "fuzz-failure.cae").exists()
+
+
+def test_repaired_files_pass_the_checksum(fixed_codec):
+    data = bytearray(fixed_codec.encode(np.zeros((8, 8, 3), np.uint8), 5))
+    data[-1] ^= 255
+    header, payload = bitstream.read(fuzz.repair(data))
+    assert header.width == 8 and payload == bytes(data[40:])

@@ -85,7 +85,48 @@ def test_bytes_like_objects_are_decoded(photograph):
 
 
 def test_a_codec_is_loaded_once():
-    assert codec.load_codec() is codec.load_codec()
+    assert codec.load_codec() is codec.load_codec("flagship")
+    assert codec.load_codec("cheng2018") is codec.load_codec("cheng2018") is not codec.load_codec("cheng2018-block")
+
+
+def test_codecs_are_known_by_name_with_a_line_on_each():
+    assert list(cae_compress.codecs())[0] == codec.DEFAULT_MODEL == "flagship"
+    assert {"cheng2018", "cheng2018-block", "cheng2018-rate"} <= set(cae_compress.codecs())
+    assert all(0 < len(text) < 120 and "\n" not in text for text in cae_compress.codecs().values())
+    with pytest.raises(ValueError, match="no model 'jpeg'; there are flagship, cheng2018"):
+        cae_compress.encode(np.zeros((4, 4, 3), np.uint8), model="jpeg")
+
+
+@pytest.mark.parametrize("model", cae_compress.codecs())
+def test_every_codec_takes_qualities_from_1_to_100_and_decodes_through_the_front_door(model, photograph):
+    qualities = (1, 12.5, 25, 37.5, 50, 62.5, 75, 87.5, 100)
+    files = [cae_compress.encode(photograph, quality, model=model) for quality in qualities]
+    assert files == sorted(files, key=len) and len(files[-1]) > 3 * len(files[0])
+    decoded = [cae_compress.decode(data) for data in files]
+    psnr = [metrics.psnr(photograph, picture) for picture in decoded]
+    assert psnr == sorted(psnr) and psnr[-1] > psnr[0] + 3
+    for quality in (0, 100.5):
+        with pytest.raises(ValueError, match="1 to 100"):
+            cae_compress.encode(photograph, quality, model=model)
+
+
+@pytest.mark.parametrize("model", set(cae_compress.codecs()) - {"flagship"})
+def test_only_the_flagship_makes_an_effort(model):
+    with pytest.raises(ValueError, match="effort"):
+        cae_compress.encode(np.zeros((4, 4, 3), np.uint8), effort=1, model=model)
+
+
+@pytest.mark.parametrize("model, within", [("cheng2018", 0.98), ("cheng2018-rate", 0.9)])  # five networks leave gaps
+def test_a_target_size_is_met_by_other_codecs_too(model, within, photograph):
+    data = cae_compress.encode_to_size(photograph, 9000, model=model)
+    assert within * 9000 <= len(data) <= 9000 and bitstream.read(data)[0].model.startswith("cheng2018")
+
+
+def test_decoding_takes_a_file_apart_once(photograph, monkeypatch):
+    data, calls, read = cae_compress.encode(photograph, 5), [], bitstream.read
+    monkeypatch.setattr(bitstream, "read", lambda *args: calls.append(1) or read(*args))
+    cae_compress.decode(data)
+    assert len(calls) == 1
 
 
 MEMORY = """

@@ -1,6 +1,7 @@
 """Makes the golden files of today's encoders: only when they change on purpose. `python tests/golden/make.py`.
 
-Files of earlier encoders stay for ever: `*-rdcae.cae` were written when TensorFlow compiled the flagship's analysis wrongly.
+Files of earlier encoders stay for ever: `*-rdcae.cae` were written when TensorFlow compiled the flagship's analysis
+wrongly.
 """
 
 import json

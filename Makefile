@@ -1,5 +1,6 @@
 # make demo    set up, then the main job on bundled photographs; results under build/
 # make test    set up, then the tests
+# make check   set up, then what ruff finds, format included
 # make lab     set up, then Jupyter on the notebooks
 # make kodak   set up, then every table and figure of Kodak again (about 20 minutes; downloads 15 MB)
 # make train   set up, then all shipped networks from scratch (some six hours on 2 cores; downloads 440 MB)
@@ -9,7 +10,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test lab kodak train clean
+.PHONY: demo test check lab kodak train clean
 
 demo: $(READY)
 	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --out build
@@ -19,6 +20,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 lab: $(READY)
 	$(BIN)/jupyter lab notebooks

@@ -106,8 +106,8 @@ def test_compare_shows_every_codec_at_one_size(pictures, capsys):
 
 
 def test_bench_prints_speeds(monkeypatch, capsys):
-    monkeypatch.setattr("cae_compress.bench.REPEATS", 1)
-    monkeypatch.setattr("cae_compress.bench.BARE_DECISIONS", 100_000)
+    monkeypatch.setattr("cae_compress.lab.bench.REPEATS", 1)
+    monkeypatch.setattr("cae_compress.lab.bench.BARE_DECISIONS", 100_000)
     assert run("bench") == 0
     out = capsys.readouterr().out
     assert all(part in out for part in ("bare coder, encode", "bare coder, decode", "constriction", "fresh process"))

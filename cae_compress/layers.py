@@ -1,10 +1,20 @@
-"""Keras layers that Keras itself does not have."""
+"""Keras layers that Keras itself does not have.
+
+Networks here say their dtype and the order of their axes themselves: what a user has set for Keras (`keras.json`,
+`keras.config`, a global dtype policy) decides nothing.
+"""
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before keras
 
 import keras  # isort: skip
 import numpy as np
 import tensorflow as tf
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"cae_compress needs Keras on TensorFlow, this process has it on {keras.backend.backend()}: set the environment"
+        " variable KERAS_BACKEND=tensorflow before Keras is imported"
+    )
 
 PACKAGE = "cae_compress"
 

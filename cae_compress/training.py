@@ -2,14 +2,20 @@
 
 A run lives in a folder of its own: `checkpoints/` to resume from, `log.csv` and `tensorboard/` to watch,
 `best.weights.h5` and `record.json` as the result. Starting the same command again resumes where the last checkpoint was
-written, whatever ended the run.
+written, whatever ended the run. A run that diverges stops there and then, and keeps what it had before.
 """
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
-import csv  # isort: skip
+import contextlib  # isort: skip
+import csv
+import errno
 import json
+import random
+import re
+import shutil
 import time
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +23,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
+from cae_compress import files
 from cae_compress.provenance import versions
+
+
+class TrainingError(RuntimeError):
+    """A run cannot go on: it has diverged, or what it would resume from cannot be read."""
 
 
 def run(task, folder, progress=True):
@@ -33,14 +44,26 @@ def run(task, folder, progress=True):
 
     Raises:
         ValueError: `folder` holds a run with other settings.
+        TrainingError: a loss, a validation or a weight is not a finite number, or no checkpoint can be read.
+        OSError: the disk is full.
     """
-    folder, settings = Path(folder), task.settings
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _run(task, folder, progress)
+    except Exception as error:
+        if files.is_full(error):
+            raise full_disk(folder) from error
+        raise
+
+
+def _run(task, folder, progress):
+    settings = task.settings
     check_settings(folder / "settings.json", settings)
     seconds, best = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
     checkpoint = tf.train.Checkpoint(**task.tracked, seconds=seconds, best=best)
     manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
-    checkpoint.restore(manager.latest_checkpoint)
+    restore(checkpoint, folder / "checkpoints")
     start = int(task.optimizer.iterations.numpy())
 
     log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", *task.columns), start)
@@ -48,17 +71,25 @@ def run(task, folder, progress=True):
     bar = tqdm(total=settings.steps, initial=start, disable=not progress, unit="step", mininterval=2)
     losses, mark = [], time.monotonic()
     for k, batch in enumerate(task.batches(start), start + 1):
-        losses.append(task.step(batch))
+        losses.append(float(task.step(batch)))
+        if not np.isfinite(losses[-1]):
+            culprit = f"the loss is {losses[-1]}" if is_finite(batch) else "the batch has values that are not finite"
+            raise diverged(folder, task, k, culprit)
         bar.update()
         if k % settings.validate_every and k < settings.steps:
             continue
+        if not is_finite([*task.model.variables, *task.optimizer.variables]):
+            raise diverged(folder, task, k, "weights are not finite")
         train_loss, losses = float(np.mean(losses)), []
         score, measured = task.validate()
+        if np.isnan(measured).any() or not score > -np.inf:
+            raise diverged(folder, task, k, f"the validation gives {dict(zip(task.columns[1:], measured))}")
         seconds.assign_add(time.monotonic() - mark)
         mark = time.monotonic()
         if score > best.numpy():
             best.assign(score)
-            save_atomically(task, folder / "best.weights.h5")
+            with files.replacing(folder / "best.weights.h5") as partial:
+                task.save(partial)
         log.append((k, round(float(seconds), 1), task.learning_rate, train_loss, *measured))
         with board.as_default(step=k):
             for name, value in zip(task.columns, (train_loss, *measured)):
@@ -70,12 +101,76 @@ def run(task, folder, progress=True):
     return write_record(task, folder, float(seconds))
 
 
+@contextlib.contextmanager
+def seeded(seed):
+    """While initial weights are drawn, Python's random numbers, of which Keras makes its seeds, follow from `seed`.
+
+    Afterwards they go on as they would have.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def is_finite(values):
+    """Whether all numbers of a structure of tensors, variables and arrays are."""
+    return all(np.isfinite(np.asarray(value)).all() for value in tf.nest.flatten(values))
+
+
+def diverged(folder, task, k, culprit):
+    """The error that ends a run at step k."""
+    steps = steps_of_checkpoints(folder / "checkpoints")
+    kept = f"the checkpoint of step {steps[0]} and the best weights before it" if steps else "no weights yet"
+    return TrainingError(
+        f"step {k}: {culprit}; stopped, and {folder} keeps {kept}. The same settings would end the same way: in a new"
+        f" folder, try a smaller learning rate (it was {task.learning_rate:.3g}), other initial weights or another seed"
+    )
+
+
+def steps_of_checkpoints(folder):
+    """Steps of all checkpoints in a folder, whole or damaged, newest first."""
+    found = (re.fullmatch(r"ckpt-(\d+)\.(index|data-.*)", path.name) for path in folder.glob("ckpt-*"))
+    return sorted({int(match[1]) for match in found if match}, reverse=True)
+
+
+def restore(checkpoint, folder):
+    """Set everything tracked from the newest checkpoint that can be read; without any in the folder, leave it.
+
+    Raises:
+        TrainingError: there are checkpoints, and none can be read.
+    """
+    steps = steps_of_checkpoints(folder)
+    for step in steps:
+        try:
+            checkpoint.restore(str(folder / f"ckpt-{step}")).assert_existing_objects_matched()
+            return
+        except Exception as error:  # whatever TensorFlow finds wrong with it
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            warnings.warn(f"the checkpoint of step {step} in {folder} cannot be read ({reason})", stacklevel=3)
+    if steps:
+        raise TrainingError(f"no checkpoint in {folder} can be read; delete the run's folder to begin again")
+
+
+def full_disk(folder):
+    """The error that ends a run on a full disk; what is there of an unfinished checkpoint is removed."""
+    for path in (folder / "checkpoints").glob("ckpt-*_temp*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return OSError(
+        errno.ENOSPC, "the disk is full; what the run had written is kept, and it can be resumed", str(folder)
+    )
+
+
 def check_settings(path, settings):
     """Refuse to continue a run under settings other than those it began with."""
     text = json.dumps(asdict(settings), indent=1)
     if path.exists() and json.loads(path.read_text()) != asdict(settings):
         raise ValueError(f"{path.parent} holds a run with other settings; choose another folder or delete it")
-    path.write_text(text)
+    if not path.exists():
+        with files.replacing(path) as partial:
+            partial.write_text(text)
 
 
 class CsvLog:
@@ -86,25 +181,21 @@ class CsvLog:
         rows = []
         if path.exists():
             with open(path, newline="") as file:
-                rows = [row for row in list(csv.reader(file))[1:] if row and int(row[0]) <= start]
-        with open(path, "w", newline="") as file:
-            csv.writer(file).writerows([columns, *rows])
+                rows = [row for row in csv.reader(file) if len(row) == len(columns) and row[0].isdigit()]
+        with files.replacing(path) as partial, open(partial, "w", newline="") as file:
+            csv.writer(file).writerows([columns, *(row for row in rows if int(row[0]) <= start)])
 
     def append(self, row):
         with open(self.path, "a", newline="") as file:
             csv.writer(file).writerow(row)
 
 
-def save_atomically(task, path):
-    """Write weights so that a kill at any moment leaves either the old file or the new one."""
-    partial = path.with_name("partial.weights.h5")
-    task.save(partial)
-    partial.replace(path)
-
-
 def write_record(task, folder, seconds):
     """Measure the best weights and write how they came to be."""
-    task.model.load_weights(folder / "best.weights.h5")
+    try:
+        task.model.load_weights(folder / "best.weights.h5")
+    except Exception as error:
+        raise TrainingError(f"{folder / 'best.weights.h5'} cannot be read: {error}") from error
     record = {
         "model": task.name,
         "settings": asdict(task.settings),
@@ -113,5 +204,6 @@ def write_record(task, folder, seconds):
         "parameters": task.model.count_params(),
         "versions": versions(),
     }
-    (folder / "record.json").write_text(json.dumps(record, indent=1))
+    with files.replacing(folder / "record.json") as partial:
+        partial.write_text(json.dumps(record, indent=1))
     return record

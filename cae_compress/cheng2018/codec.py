@@ -51,7 +51,7 @@ class CAECodec:
     def __init__(self, rotation="fixed", model="cheng2018"):
         if rotation not in ROTATIONS:
             raise ValueError(f"rotation must be one of {ROTATIONS}, got {rotation!r}")
-        self.rotation, self.model = rotation, Path(model).stem
+        self.rotation, self.model, self.weights_name = rotation, Path(model).stem, model  # in files, and for `weights`
         self.name = f"CAE, {rotation} PCA"
         arrays, self.weights_sha256 = weights.load(model)
         self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))

@@ -1,6 +1,7 @@
 """Turns a finished training run into weights that a codec loads: network, PCA basis and range, context model."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -38,8 +39,10 @@ def export(model, folder, training_pictures, photographs, path, step=None):
     if step is not None:
         arrays["bits"] = 1 + np.log2(scale / step)
     context_model = ContextModel.untrained(NUM_CONTEXTS)
-    weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
-    codec = CAECodec(model=str(path))
+    with tempfile.TemporaryDirectory() as unfinished:
+        first = Path(unfinished) / Path(path).name
+        weights.save(first, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
+        codec = CAECodec(model=str(first))
     context_model = context_fit.fit([latents_by_levels(codec, image) for image in photographs])
     weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
 

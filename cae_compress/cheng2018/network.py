@@ -26,30 +26,37 @@ CODE_CHANNELS = FILTERS[-1]
 DOWNSAMPLING = 8  # three convolutions of stride 2
 
 
-def prelu(k):
+PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
+
+
+def prelu(k, dtype):
     """Activation number k: one learned slope a channel, starting at 0.25 as in He et al., ICCV 2015."""
-    return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], name=f"prelu{k}")
+    return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], dtype=dtype, name=f"prelu{k}")
 
 
-def analysis():
-    """g_a: planes (b, h, w, 1) in [0, 1], h and w multiples of 8 -> codes y (b, h/8, w/8, 32)."""
-    x = keras.Input((None, None, 1), name="plane")
-    y = layers.Rescaling(1.0, offset=-0.5)(x)
+def analysis(dtype="float32"):
+    """g_a: planes (b, h, w, 1) in [0, 1], h and w multiples of 8 -> codes y (b, h/8, w/8, 32).
+
+    Args:
+        dtype: Keras dtype policy, such as "mixed_float16".
+    """
+    x = keras.Input((None, None, 1), dtype="float32", name="plane")
+    y = layers.Rescaling(1.0, offset=-0.5, dtype=dtype)(x)
     for k, filters in enumerate(FILTERS):
-        y = layers.Conv2D(filters, 3, strides=1 + k % 2, padding="same", name=f"conv{k}")(y)
+        y = layers.Conv2D(filters, 3, strides=1 + k % 2, dtype=dtype, name=f"conv{k}", **PADDED)(y)
         if k < len(FILTERS) - 1:
-            y = prelu(k)(y)
+            y = prelu(k, dtype)(y)
     return keras.Model(x, y, name="analysis")
 
 
-def synthesis():
-    """g_s: codes y_hat (b, h, w, 32) -> planes x_hat (b, 8h, 8w, 1), nominally in [0, 1]."""
-    y_hat = keras.Input((None, None, CODE_CHANNELS), name="code")
+def synthesis(dtype="float32"):
+    """g_s: codes y_hat (b, h, w, 32) -> planes x_hat (b, 8h, 8w, 1), nominally in [0, 1]; `dtype` as in `analysis`."""
+    y_hat = keras.Input((None, None, CODE_CHANNELS), dtype="float32", name="code")
     x = y_hat
     for k, filters in enumerate(reversed(FILTERS)):
-        x = layers.Conv2DTranspose(filters, 3, strides=1 + k % 2, padding="same", name=f"conv{k}")(x)
-        x = prelu(k)(x)
-    x = layers.Conv2DTranspose(1, 3, padding="same", dtype="float32", name=f"conv{len(FILTERS)}")(x)
+        x = layers.Conv2DTranspose(filters, 3, strides=1 + k % 2, dtype=dtype, name=f"conv{k}", **PADDED)(x)
+        x = prelu(k, dtype)(x)
+    x = layers.Conv2DTranspose(1, 3, dtype="float32", name=f"conv{len(FILTERS)}", **PADDED)(x)
     return keras.Model(y_hat, layers.Rescaling(1.0, offset=0.5, dtype="float32")(x), name="synthesis")
 
 
@@ -59,6 +66,7 @@ class CAE(keras.Model):
     Args:
         noise_amplitude: half width of the training noise on the code.
         seed: int or None, seed of that noise.
+        dtype: Keras dtype policy of all but the last layer, "mixed_float16" to train faster on a GPU.
 
     Call arguments:
         x: float tensor, shape (b, h, w, 1), in [0, 1]; h and w are multiples of 8.
@@ -67,11 +75,11 @@ class CAE(keras.Model):
         x_hat, of the shape of `x`.
     """
 
-    def __init__(self, noise_amplitude=2.0**-10, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        self.g_a = analysis()
-        self.noise = UniformNoise(noise_amplitude, seed)
-        self.g_s = synthesis()
+    def __init__(self, noise_amplitude=2.0**-10, seed=None, dtype="float32", **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.g_a = analysis(dtype)
+        self.noise = UniformNoise(noise_amplitude, seed, dtype=dtype)
+        self.g_s = synthesis(dtype)
         self.built = True  # all variables exist
 
     def call(self, x, training=False):

@@ -57,8 +57,8 @@ class CausalContext(keras.layers.Layer):
 class RateCAE(CAE):
     """A `CAE` that also knows the rate of its code; `noise_amplitude` is half the quantization step."""
 
-    def __init__(self, noise_amplitude, seed=None, **options):
-        super().__init__(noise_amplitude, seed, **options)
+    def __init__(self, noise_amplitude, seed=None, dtype="float32", **options):
+        super().__init__(noise_amplitude, seed, dtype, **options)
         self.context = CausalContext(CODE_CHANNELS, dtype="float32")
         self.context.build(None)
 

@@ -69,8 +69,9 @@ class RateDistortion(train.Reconstruction):
         return {"validation_pictures": len(self.validation), **dict(zip(self.columns[1:], measured))}
 
     def _measure(self, pictures):
-        parts = [self._rate_distortion(as_planes(pictures[k : k + 8])) for k in range(0, len(pictures) - 7, 8)]
-        bpp, mse = np.mean(parts, axis=0)
+        parts = [pictures[k : k + 8] for k in range(0, len(pictures), 8)]
+        measured = [self._rate_distortion(as_planes(part)) for part in parts]
+        bpp, mse = np.average(measured, axis=0, weights=[len(part) for part in parts])
         loss = float(mse + bpp / (self.settings.lmbda * 255**2))
         return -loss, (loss, float(bpp), float(10 * np.log10(1 / mse)))
 

@@ -115,17 +115,17 @@ class Reconstruction:
 
     def __init__(self, pictures, validation, settings=Settings()):
         self.pictures, self.validation, self.settings = pictures, validation, settings
-        keras.utils.set_random_seed(settings.seed)
         mixed = settings.mixed_precision
         if mixed is None:
             mixed = bool(tf.config.list_physical_devices("GPU"))
-        keras.mixed_precision.set_global_policy("mixed_float16" if mixed else "float32")
-        self.model = self.network(settings.noise_amplitude, seed=settings.seed)
+        with training.seeded(settings.seed):
+            dtype = "mixed_float16" if mixed else "float32"
+            self.model = self.network(settings.noise_amplitude, seed=settings.seed, dtype=dtype)
         if settings.start == "dct":
             start_as_dct(self.model)
         warmup = min(MAX_WARMUP_STEPS, settings.steps // 10)
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, settings.steps - warmup, 0.01, warmup_target=settings.learning_rate, warmup_steps=warmup
+            np.float32(0), settings.steps - warmup, 0.01, warmup_target=settings.learning_rate, warmup_steps=warmup
         )
         self.optimizer = keras.optimizers.Adam(schedule, global_clipnorm=1.0)
         if mixed:

@@ -46,7 +46,7 @@ class RDCodec:
     max_effort = 10_000
 
     def __init__(self, model="rdcae"):
-        self.model = Path(model).stem
+        self.model, self.weights_name = Path(model).stem, model  # in files, and for `weights`
         arrays, self.weights_sha256 = weights.load(model)
         self._context_arrays = take(arrays, "context")
         self.context = IntegerContext(self._context_arrays)

@@ -147,10 +147,23 @@ def from_neighbours(x, kernels, spacings, is_pass):
     for k, spacing in enumerate(spacings):
         these = slice(k * len(HALVING), (k + 1) * len(HALVING))
         kernel = tf.transpose(kernels[these] * SEEN, (1, 2, 3, 0, 4))  # all passes of a spacing in one convolution
-        y = tf.nn.conv2d(x, tf.reshape(kernel, (3, 3, -1, len(HALVING) * m)), 1, "SAME", dilations=spacing)
+        y = convolved(x, tf.reshape(kernel, (3, 3, -1, len(HALVING) * m)), spacing)
         y = tf.reshape(y, (*tf.unstack(tf.shape(y)[:3]), len(HALVING), m))
         total += tf.einsum("byxqm,yxq->byxm", y, is_pass[..., 1:][..., these])
     return total
+
+
+def convolved(x, kernel, spacing):
+    """Convolves with neighbours that are `spacing` apart, zeros around: (b, h, w, n) -> (b, h, w, m).
+
+    That is an ordinary convolution of every `spacing`-th row and column. TensorFlow has a gradient of its own dilated
+    convolution on processors with oneDNN only.
+    """
+    if spacing == 1:
+        return tf.nn.conv2d(x, kernel, 1, "SAME")
+    missing = [[0, -tf.shape(x)[1] % spacing], [0, -tf.shape(x)[2] % spacing]]
+    apart = tf.space_to_batch(x, [spacing, spacing], missing)
+    return tf.batch_to_space(tf.nn.conv2d(apart, kernel, 1, "SAME"), [spacing, spacing], missing)
 
 
 def from_same_channel(x, kernels, is_pass):

@@ -1,6 +1,7 @@
 """Turns a trained flagship into weights that its codec loads: transforms, integer context network, probabilities."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,10 @@ def export(model, folder, photographs, path):
     context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
     arrays = {**{name: trimmed(values) for name, values in to_arrays(model).items()}, **context}
     probabilities = np.full(latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)
-    weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
-    probabilities = fit_probabilities(RDCodec(str(path)), photographs)
+    with tempfile.TemporaryDirectory() as unfinished:
+        first = Path(unfinished) / Path(path).name
+        weights.save(first, {**arrays, "probabilities": probabilities}, record, log)
+        probabilities = fit_probabilities(RDCodec(str(first)), photographs)
     weights.save(path, {**arrays, "probabilities": probabilities}, record, log)
 
 

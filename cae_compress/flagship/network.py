@@ -47,13 +47,13 @@ class RDCAE(keras.Model):
 
     Args:
         dtype: Keras dtype policy of the convolutional branches, "mixed_bfloat16" to train faster where the processor
-            has it; everything else is float32.
+            has it, or None for float32; everything else is float32.
     """
 
     def __init__(self, dtype=None, **options):
-        super().__init__(**options)
-        self.g_a, self.g_s = self.transforms(dtype)
-        self.context = ContextNetwork()
+        super().__init__(dtype="float32", **options)
+        self.g_a, self.g_s = self.transforms(dtype or "float32")
+        self.context = ContextNetwork(dtype="float32")
         self.context.build(None)
         self.log_gain = self.add_weight(name="log_gain", shape=(NUM_LMBDAS, CHANNELS))
         self.log_inverse_gain = self.add_weight(name="log_inverse_gain", shape=(NUM_LMBDAS, CHANNELS))
@@ -79,13 +79,14 @@ class RDCAE(keras.Model):
         y = self.g_a([centred(pictures), tf.zeros(len(pictures))]).numpy().reshape(-1, CHANNELS)
         self.context.start_at_statistics(y * np.exp(log_gain)[:, None, None])
 
-    def rate_distortion(self, x, u, training=False):
+    def rate_distortion(self, x, u, training=False, seed=(0, 0)):
         """Rate and distortion of pictures, the means by which the network is trained and chosen.
 
         Args:
             x: uint8 (b, h, w, 3), h and w multiples of 16.
             u: float32 (b,), places between the lambdas, 0 to 7.
             training: use noise in the rate; otherwise what is coded.
+            seed: two whole numbers that decide the noise.
 
         Returns:
             (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
@@ -93,7 +94,7 @@ class RDCAE(keras.Model):
         x = centred(x)
         y = self.g_a([x, u]) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
         q = round_straight_through(y)
-        of_rate, of_distortion = self.proxies(y, q) if training else (q, q)
+        of_rate, of_distortion = self.proxies(y, q, seed) if training else (q, q)
         mean, log_scale = self.expect(q, u)
         bits = logistic_bits(of_rate, mean, log_scale)
         dependent = is_dependent(log_scale)
@@ -108,9 +109,9 @@ class RDCAE(keras.Model):
         q_hat = q + interpolate(self.offset_gain, u)[:, None, None] * offsets
         return self.g_s([q_hat * tf.exp(interpolate(self.log_inverse_gain, u))[:, None, None], u])
 
-    def proxies(self, y, q):
+    def proxies(self, y, q, seed):
         """What stands in for the rounded q while training: (in the rate, in the distortion)."""
-        return y + tf.random.uniform(tf.shape(y), -0.5, 0.5), q
+        return y + tf.random.stateless_uniform(tf.shape(y), seed, -0.5, 0.5), q
 
     def expect(self, q, u):
         """Mean and log scale of every q."""

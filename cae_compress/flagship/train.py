@@ -22,7 +22,7 @@ from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
 from cae_compress.flagship.integer_context import from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays, lmbda_of
-from cae_compress.training import run
+from cae_compress.training import run, seeded
 
 PATCH = transforms.PATCH
 HELD_OUT_EVERY = 25  # of the ImageNet samples, one in so many validates
@@ -85,8 +85,8 @@ class RateDistortion:
             crop: [image for image in photographs if min(image.shape[:2]) >= crop]
             for crop in (settings.crop, settings.final_crop)
         }
-        keras.utils.set_random_seed(settings.seed)
-        self.model = self.network(settings.dtype)
+        with seeded(settings.seed):
+            self.model = self.network(settings.dtype)
         if settings.start in BASES:
             sample = np.concatenate([self.batch(-k)[0] for k in range(1, 401)])
             self.model.start(BASES[settings.start](patches(sample)), sample[:72])
@@ -123,25 +123,26 @@ class RateDistortion:
         """Batches from a step on."""
         return (self.batch(k) for k in range(start, self.settings.steps))
 
-    def loss(self, x, u, training):
+    def loss(self, x, u, training, seed=(0, 0)):
         """(b,) losses: bits per pixel + lambda * mse, over sqrt(lambda) so that all rates count alike."""
         lmbda = lmbda_of(u)
-        bpp, mse = self.model.rate_distortion(x, u, training)
+        bpp, mse = self.model.rate_distortion(x, u, training, seed)
         return 0.1 * (bpp + lmbda * mse) / tf.sqrt(lmbda), bpp, mse
 
     def step(self, batch):
-        """One gradient step; returns the loss."""
+        """One gradient step, whose noise is a function of (seed, number of the step); returns the loss."""
         self.optimizer.learning_rate.assign(self.learning_rate)
-        loss = self._step(*batch)
         k = int(self.optimizer.iterations.numpy())
+        loss = self._step(*batch, tf.constant([self.settings.seed, k], tf.int64))
+        k += 1
         if k % AVERAGE_EVERY == 0:
             self._average(tf.constant(min(self.settings.averaging, k / (k + 500)), tf.float32))
         return loss
 
-    def _step(self, x, u):
+    def _step(self, x, u, seed):
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self.loss(x, u, training=True)[0])
+            loss = tf.reduce_mean(self.loss(x, u, training=True, seed=seed)[0])
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss
 
@@ -179,9 +180,11 @@ class RateDistortion:
         own = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.averages):
             variable.assign(average)
-        yield
-        for variable, value in zip(variables, own):
-            variable.assign(value)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, own):
+                variable.assign(value)
 
     def save(self, path):
         """Write the averaged weights."""

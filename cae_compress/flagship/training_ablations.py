@@ -45,15 +45,15 @@ class NoContext(RDCAE):
 class NoiseInBoth(RDCAE):
     """Uniform noise in rate and distortion."""
 
-    def proxies(self, y, q):
-        noisy, _ = super().proxies(y, q)
+    def proxies(self, y, q, seed):
+        noisy, _ = super().proxies(y, q, seed)
         return noisy, noisy
 
 
 class RoundingInBoth(RDCAE):
     """Rounding, its gradient passed straight through, in rate and distortion."""
 
-    def proxies(self, y, q):
+    def proxies(self, y, q, seed):
         return q, q
 
 

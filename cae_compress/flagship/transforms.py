@@ -24,17 +24,20 @@ from cae_compress.layers import interpolate
 SLOPE = 0.1
 
 
-def conv(x, filters, size, stride=1, dtype=None, **options):
-    """A convolution with "same" padding."""
-    return layers.Conv2D(filters, size, strides=stride, padding="same", dtype=dtype, **options)(x)
+def conv(x, filters, size, stride=1, dtype="float32", padding="same", **options):
+    """A convolution of (b, h, w, c)."""
+    convolution = layers.Conv2D(
+        filters, size, strides=stride, padding=padding, dtype=dtype, data_format="channels_last", **options
+    )
+    return convolution(x)
 
 
-def relu(x, dtype=None):
+def relu(x, dtype="float32"):
     """Leaky ReLU, slope 0.1 below zero, of what a convolution gives; of a sum: `relu_of_sum`."""
     return layers.LeakyReLU(negative_slope=SLOPE, dtype=dtype)(x)
 
 
-def relu_of_sum(x, dtype=None):
+def relu_of_sum(x, dtype="float32"):
     """Leaky ReLU, slope 0.1 below zero, of what `layers.Add` gives.
 
     Written as the larger of x and 0.1 x: TensorFlow's graph optimiser (its remapper, with oneDNN; seen in 2.21) takes
@@ -43,7 +46,7 @@ def relu_of_sum(x, dtype=None):
     return LargerOf(SLOPE, dtype=dtype)(x)
 
 
-def residuals(x, u, depth, dtype=None):
+def residuals(x, u, depth, dtype="float32"):
     """`depth` times x + 1x1, 3x3 at half the width, scaled for the quality, 1x1: starts as the identity."""
     width = x.shape[-1]
     for _ in range(depth):
@@ -121,18 +124,18 @@ class DepthToSpace(SpaceToDepth):
         return b, h and self.n * h, w and self.n * w, c // self.n**2
 
 
-def analysis(dtype=None):
+def analysis(dtype="float32"):
     """g_a: [pictures x (b, h, w, 3), centred RGB, h and w multiples of 16; u (b,)] -> y (b, h/16, w/16, CHANNELS).
 
     Args:
         dtype: Keras dtype policy of the convolutional branch; the linear path is float32 in any case.
     """
-    x, u = keras.Input((None, None, 3), name="x"), quality_input()
+    x, u = keras.Input((None, None, 3), name="x", dtype="float32"), quality_input()
     h = relu(conv(SpaceToDepth(dtype=dtype)(x), 48, 3, dtype=dtype), dtype)  # 1/2
     h = residuals(conv(h, 96, 3, 2, dtype), u, 4, dtype)  # 1/4
     correction = AtQuality(dtype="float32")([conv(h, 48, 1, dtype=dtype, kernel_initializer="zeros"), u])
     corrected = layers.Add(dtype="float32")([x, DepthToSpace(4, dtype="float32")(correction)])
-    y = layers.Conv2D(CHANNELS, PATCH, strides=PATCH, use_bias=False, dtype="float32", name="linear")(corrected)
+    y = conv(corrected, CHANNELS, PATCH, PATCH, padding="valid", use_bias=False, name="linear")
     h = residuals(conv(h, 128, 3, 2, dtype), u, 4, dtype)  # 1/8
     h = residuals(conv(h, 256, 3, 2, dtype), u, 3, dtype)  # 1/16
     h = AtQuality(dtype=dtype)([relu_of_sum(h, dtype), u])
@@ -140,11 +143,11 @@ def analysis(dtype=None):
     return keras.Model([x, u], layers.Add(dtype="float32")([y, h]), name="analysis")
 
 
-def synthesis(dtype=None):
+def synthesis(dtype="float32"):
     """g_s: [y_hat (b, h, w, CHANNELS); u (b,)] -> pictures x_hat (b, 16h, 16w, 3), centred RGB; as `analysis`."""
-    y_hat, u = keras.Input((None, None, CHANNELS), name="y_hat"), quality_input()
+    y_hat, u = keras.Input((None, None, CHANNELS), name="y_hat", dtype="float32"), quality_input()
     # patches that don't overlap: a matrix product does what a transposed convolution would, three times as fast
-    x = layers.Conv2D(3 * PATCH**2, 1, use_bias=False, dtype="float32", name="linear")(y_hat)
+    x = conv(y_hat, 3 * PATCH**2, 1, use_bias=False, name="linear")
     x = DepthToSpace(PATCH, dtype="float32")(x)
     h = residuals(conv(y_hat, 192, 1, dtype=dtype), u, 4, dtype)  # 1/16
     h = DepthToSpace(dtype=dtype)(conv(h, 4 * 128, 1, dtype=dtype))

@@ -7,14 +7,18 @@ A row is one picture coded once. Its columns:
     num_bytes, bpp                size of the whole file and 8 * num_bytes / pixels: the rate
     estimate_bpp                  zero-order entropy of the integers, a pixel (`entropy.estimate_bpp`); not a rate
     estimate_with_side_bpp        the same with what a decoder would have to be sent besides, uncoded
-    psnr_db, ssim, ms_ssim        against the original, on RGB; ms_ssim is empty below 161 pixels
+    psnr_db, ssim, ms_ssim        against the original, on RGB; ssim is empty below 11 pixels, ms_ssim below 161
     seed, weights, versions       of the training, of the weights file (SHA-256), of the software
+
+What a codec cannot code leaves its row's results empty, with a warning that has the reason.
 """
 
 import argparse
+import contextlib
 import functools
 import itertools
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +29,7 @@ from tqdm.auto import tqdm
 from cae_compress import bitstream, datasets, metrics, provenance, weights
 from cae_compress.cheng2018.codec import ROTATIONS, CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
-from cae_compress.codec import codec_of, decode, encode
+from cae_compress.codec import decode, encode
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 
@@ -44,12 +48,12 @@ def versions():
 
 
 def quality(original, decoded):
-    """Every metric of one decoded picture, as a dict of columns."""
-    big_enough = min(original.shape[:2]) >= metrics.MS_SSIM_MIN_SIZE
+    """Every metric of one decoded picture, as a dict of columns; None where the picture is too small for it."""
+    size = min(original.shape[:2])
     return {
         "psnr_db": metrics.psnr(original, decoded),
-        "ssim": metrics.ssim(original, decoded),
-        "ms_ssim": metrics.ms_ssim(original, decoded) if big_enough else None,
+        "ssim": metrics.ssim(original, decoded) if size >= metrics.SSIM_MIN_SIZE else None,
+        "ms_ssim": metrics.ms_ssim(original, decoded) if size >= metrics.MS_SSIM_MIN_SIZE else None,
     }
 
 
@@ -66,28 +70,45 @@ def evaluate_codec(codec, pictures, settings=None):
     """
     for name, image in pictures.items():
         for setting in settings or codec.settings:
-            data = codec.encode(image, setting)
-            yield {
+            row = {
                 "picture": name, "width": image.shape[1], "height": image.shape[0],
-                "codec": codec.name, "setting": setting,
-                "num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image),
-                **quality(image, codec.decode(data)),
-                **(origin(data) if data.startswith(bitstream.MAGIC) else {}),
-                "versions": versions(),
+                "codec": codec.name, "setting": setting, "versions": versions(),
             }  # fmt: skip
+            with unless_impossible(codec, setting, name):
+                row |= results(codec, image, setting)
+            yield row
 
 
-def origin(data):
-    """The columns that only a .cae file has: estimates beside the rate, and what made the weights."""
-    header, payload = bitstream.read(data)
-    codec = codec_of(header)
-    estimate, with_side = codec.estimate_bpp(header, payload)
+@contextlib.contextmanager
+def unless_impossible(codec, setting, name):
+    """One codec that cannot code one picture is a warning, whatever it raises; a table has others."""
+    try:
+        yield
+    except Exception as error:
+        text = f"{codec.name} at {setting} cannot code {name}: {type(error).__name__}: {error}"
+        warnings.warn(text, stacklevel=2)
+
+
+def results(codec, image, setting):
+    """The columns of a row that come of coding a picture."""
+    data = codec.encode(image, setting)
     return {
-        "estimate_bpp": estimate,
-        "estimate_with_side_bpp": with_side,
-        "seed": weights.record(codec.model)["settings"]["seed"],
-        "weights": codec.weights_sha256,
+        "num_bytes": len(data),
+        "bpp": metrics.bits_per_pixel(len(data), image),
+        **quality(image, codec.decode(data)),
+        **(origin(codec, data) if data.startswith(bitstream.MAGIC) else {}),
     }
+
+
+def origin(codec, data):
+    """The columns that only a .cae file has: estimates beside the rate, and what made the weights of its codec."""
+    header, payload = bitstream.read(data)
+    codec = codec.of(header)
+    estimate, with_side = codec.estimate_bpp(header, payload)
+    columns = {"estimate_bpp": estimate, "estimate_with_side_bpp": with_side, "weights": codec.weights_sha256}
+    with contextlib.suppress(FileNotFoundError):  # weights of one's own may have come without their record
+        columns["seed"] = weights.record(codec.weights_name)["settings"]["seed"]
+    return columns
 
 
 def evaluate(pictures, codecs, every=1, progress=True):
@@ -128,27 +149,34 @@ def measure_seconds(pictures, codecs, repeats=1, progress=True):
 
     Returns:
         A pandas DataFrame: codec, setting, encode_seconds and decode_seconds (medians over pictures and runs),
-        the number of pictures and runs, versions.
+        the number of pictures that the codec could code and of runs, versions.
     """
     rows = []
     for codec in tqdm(codecs, disable=not progress, unit="codec"):
         setting = codec.settings[len(codec.settings) // 2]
-        codec.decode(codec.encode(next(iter(pictures.values())), setting))
         times = []
-        for image, _ in itertools.product(pictures.values(), range(repeats)):
-            start = time.perf_counter()
-            coded = codec.encode(image, setting)
-            middle = time.perf_counter()
-            codec.decode(coded)
-            times.append((middle - start, time.perf_counter() - middle))
-        encode, decode = np.median(times, axis=0)
+        for name, image in pictures.items():
+            with unless_impossible(codec, setting, name):
+                if not times:
+                    codec.decode(codec.encode(image, setting))
+                times += [seconds(codec, image, setting) for _ in range(repeats)]
+        encode, decode = np.median(times, axis=0) if times else (None, None)
         rows.append(
             {
                 "codec": codec.name, "setting": setting, "encode_seconds": encode, "decode_seconds": decode,
-                "pictures": len(pictures), "repeats": repeats, "versions": versions(),
+                "pictures": len(times) // repeats, "repeats": repeats, "versions": versions(),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def seconds(codec, image, setting):
+    """How long a codec takes to encode and to decode a picture, once."""
+    start = time.perf_counter()
+    coded = codec.encode(image, setting)
+    middle = time.perf_counter()
+    codec.decode(coded)
+    return middle - start, time.perf_counter() - middle
 
 
 def at_equal_size(image, quality_setting):
@@ -187,11 +215,9 @@ def bd_rates(table, reference="JPEG 2000"):
     Returns:
         DataFrame of percentages, one row a picture, one column a codec; missing where two curves cannot be compared.
     """
-    curves = {key: (g["bpp"], g["psnr_db"]) for key, g in table.groupby(["picture", "codec"], sort=False)}
+    groups = {picture: dict(list(g.groupby("codec"))) for picture, g in table.groupby("picture", sort=False)}
     codecs = [codec for codec in table["codec"].unique() if codec != reference]
-    return pd.DataFrame(
-        {c: {p: _bd_rate(curves[p, c], curves[p, reference]) for p in table["picture"].unique()} for c in codecs}
-    )
+    return pd.DataFrame({c: {p: _bd_rate(g.get(c), g.get(reference)) for p, g in groups.items()} for c in codecs})
 
 
 def mean_curve_bd_rates(points, reference="JPEG 2000"):
@@ -204,15 +230,32 @@ def mean_curve_bd_rates(points, reference="JPEG 2000"):
     Returns:
         Series of percentages, one a codec, missing where two curves cannot be compared.
     """
-    curves = {codec: (group["bpp"], group["psnr_db"]) for codec, group in points.groupby("codec", sort=False)}
-    return pd.Series({codec: _bd_rate(curve, curves[reference]) for codec, curve in curves.items()}).drop(reference)
+    groups = dict(list(points.groupby("codec", sort=False)))
+    return pd.Series({codec: _bd_rate(group, groups[reference]) for codec, group in groups.items()}).drop(reference)
 
 
-def _bd_rate(curve, reference):
-    try:
-        return metrics.bd_rate(*curve, *reference)
-    except ValueError:  # too few points, or no PSNR that both reach
+def curve(points, rate):
+    """The points of a table that a curve can be drawn through, by rising PSNR.
+
+    Lossless files, whose PSNR is infinite, and empty rows are left out; of several points of one PSNR, that of the
+    lowest rate stays.
+
+    Args:
+        points: DataFrame with `psnr_db` and the column named by `rate`.
+        rate: "bpp" or "num_bytes".
+    """
+    finite = points[np.isfinite(points["psnr_db"].astype(float))]
+    return finite.sort_values(["psnr_db", rate]).drop_duplicates("psnr_db")
+
+
+def _bd_rate(points, reference):
+    """`metrics.bd_rate` of two tables of points; nan where there is none."""
+    if points is None or reference is None:
         return np.nan
+    ours, theirs = curve(points, "bpp"), curve(reference, "bpp")
+    if min(len(ours), len(theirs)) < 2:
+        return np.nan
+    return metrics.bd_rate(ours["bpp"], ours["psnr_db"], theirs["bpp"], theirs["psnr_db"])
 
 
 def sizes_at_equal_psnr(table, reference=RDCodec.name):
@@ -230,13 +273,13 @@ def sizes_at_equal_psnr(table, reference=RDCodec.name):
     """
     rows = []
     for picture, group in table.groupby("picture", sort=False):
-        curves = {codec: points.sort_values("psnr_db") for codec, points in group.groupby("codec", sort=False)}
-        ours = curves[reference].iloc[len(curves[reference]) // 2]
+        curves = {codec: curve(points, "num_bytes") for codec, points in group.groupby("codec", sort=False)}
+        files = curves.get(reference, group[:0])
+        ours = files.iloc[len(files) // 2] if len(files) else {"psnr_db": np.nan, "num_bytes": np.nan}
         row = {"picture": picture, "psnr_db": ours["psnr_db"], reference: ours["num_bytes"]}
         for codec, points in curves.items():
             if codec == reference:
                 continue
-            points = points.drop_duplicates("psnr_db")
             if len(points) < 2:
                 row[codec] = np.nan
                 continue
@@ -247,7 +290,7 @@ def sizes_at_equal_psnr(table, reference=RDCodec.name):
 
 
 def summary(table):
-    """Means over pictures of a table of `evaluate`, one row a codec and setting."""
+    """Means over the pictures that could be coded of a table of `evaluate`, one row a codec and setting."""
     columns = ["num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp", "psnr_db", "ssim", "ms_ssim"]
     return table.groupby(["codec", "setting"], sort=False)[columns].mean().reset_index()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cae_compress.files import replacing
+
 FOLDER = Path(__file__).parent
 
 
@@ -23,6 +25,8 @@ def names():
 def save(path, arrays, record, log):
     """Write arrays, floating-point ones in half precision, and beside them their training record and log.
 
+    Files that are there are replaced when all three are written.
+
     Args:
         path: file name ending in .npz.
         arrays: dict of float or integer arrays.
@@ -31,10 +35,15 @@ def save(path, arrays, record, log):
     """
     path = Path(path)
     halves = {k: np.asarray(a, np.float16) if np.asarray(a).dtype.kind == "f" else a for k, a in arrays.items()}
-    np.savez_compressed(path, **halves)
-    record = {**record, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
-    shutil.copyfile(log, path.with_suffix(".csv"))
+    with (
+        replacing(path) as arrays_file,
+        replacing(path.with_suffix(".json")) as record_file,
+        replacing(path.with_suffix(".csv")) as log_file,
+    ):
+        np.savez_compressed(arrays_file, **halves)
+        record = {**record, "sha256": hashlib.sha256(arrays_file.read_bytes()).hexdigest()}
+        record_file.write_text(json.dumps(record, indent=1) + "\n")
+        shutil.copyfile(log, log_file)
 
 
 def load(name):
@@ -49,7 +58,7 @@ def load(name):
     Raises:
         FileNotFoundError: there is no such model.
     """
-    path = Path(name) if str(name).endswith(".npz") else FOLDER / f"{name}.npz"
+    path = path_of(name)
     if not path.is_file():
         raise FileNotFoundError(f"no weights named {name!r}; the package has {', '.join(names()) or 'none'}")
     data = path.read_bytes()
@@ -58,11 +67,16 @@ def load(name):
     return arrays, hashlib.sha256(data).hexdigest()
 
 
+def path_of(name):
+    """Where the arrays of a model are, `name` being as `load` takes it."""
+    return Path(name) if str(name).endswith(".npz") else FOLDER / f"{name}.npz"
+
+
 def record(name):
-    """The training record of a model that ships, a dict."""
-    return json.loads((FOLDER / f"{name}.json").read_text())
+    """The training record of a model, a dict; `name` as `load` takes it."""
+    return json.loads(path_of(name).with_suffix(".json").read_text())
 
 
 def training_log(name):
     """The log of that training, a pandas DataFrame of one row a validation."""
-    return pd.read_csv(FOLDER / f"{name}.csv")
+    return pd.read_csv(path_of(name).with_suffix(".csv"))

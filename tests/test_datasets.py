@@ -1,8 +1,11 @@
+import contextlib
 import hashlib
 import http.server
 import io
 import tarfile
 import threading
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -152,6 +155,7 @@ def test_imagenette_is_downloaded_unpacked_and_cut_to_the_replications_split(ser
     server.files["/imagenette2-320.tgz"] = archive
     monkeypatch.setattr(datasets, "IMAGENETTE_URL", server.url + "imagenette2-320.tgz")
     monkeypatch.setattr(datasets, "IMAGENETTE_MD5", hashlib.md5(archive).hexdigest())
+    monkeypatch.setattr(datasets, "IMAGENETTE_CLASSES", 2)
     monkeypatch.setattr(datasets, "IMAGENETTE_PER_CLASS", {"train": 3, "val": 1})
     assert datasets.load_imagenette("train", 8).shape == (6, 8, 8, 3)
     assert datasets.load_imagenette("val", 8).shape == (2, 8, 8, 3)
@@ -166,9 +170,149 @@ def test_a_damaged_archive_is_deleted_and_reported(server, empty_data, monkeypat
         datasets.load_imagenette("train", 8)
 
 
+def original(folder, monkeypatch, names=("kodim01.png", "kodim02.png", "kodim03.png")):
+    """A folder of small pictures that pass for Kodak."""
+    folder.mkdir(parents=True)
+    for k, name in enumerate(names):
+        (folder / name).write_bytes(png(k))
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    monkeypatch.setattr(datasets, "KODAK_SHA256", hashes)
+
+
+def test_a_part_of_kodak_and_other_pictures_of_its_names_do_not_pass_for_kodak(monkeypatch, empty_data):
+    folder = empty_data / "kodak"
+    original(folder, monkeypatch)
+    (folder / "kodim04.png").write_bytes(png(9))
+    assert list(datasets.load_pictures("kodak")) == ["kodim01", "kodim02", "kodim03"]
+    (folder / "kodim02.png").unlink()
+    (folder / "kodim03.png").write_bytes(png(200))
+    with pytest.raises(DownloadError, match="missing: kodim02.png; not the original file: kodim03.png.*remove it"):
+        datasets.load_pictures("kodak")
+    assert (folder / "kodim01.png").exists()
+
+
+def test_the_real_kodak_is_taken_quickly():
+    if not datasets.find("kodak"):
+        pytest.skip("Kodak is not here")
+    begin = time.perf_counter()
+    assert datasets.kodak_folder().is_dir() and time.perf_counter() - begin < 2
+
+
+def test_a_part_of_imagenette_or_of_the_samples_is_refused(monkeypatch, empty_data):
+    monkeypatch.setattr(datasets, "IMAGENETTE_CLASSES", 2)
+    monkeypatch.setattr(datasets, "IMAGENETTE_PER_CLASS", {"train": 3, "val": 1})
+    for c, n in (("n0", 4), ("n1", 2)):
+        (empty_data / "imagenette2-224" / "train" / c).mkdir(parents=True)
+        for k in range(n):
+            (empty_data / "imagenette2-224" / "train" / c / f"{k}.JPEG").write_bytes(png(k))
+    with pytest.raises(DownloadError, match="5 of the 6 pictures"):
+        datasets.load_imagenette("train", 8)
+    (empty_data / "imagenet-sample-images").mkdir()
+    (empty_data / "imagenet-sample-images" / "a.JPEG").write_bytes(png(1))
+    with pytest.raises(DownloadError, match="1 of the 1000 pictures"):
+        datasets.imagenet_samples()
+
+
+def tar(*entries):
+    """A .tgz of an empty folder "set" and entries (name, type, target of a link)."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, kind, target in (("set", tarfile.DIRTYPE, ""), *entries):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname, entry.mode = kind, target, 0o6755
+            entry.size = 1 if kind == tarfile.REGTYPE else 0
+            archive.addfile(entry, io.BytesIO(b"x"))
+    return file.getvalue()
+
+
+def zip_of(name, mode=0o644):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("set/", "")
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        archive.writestr(entry, "/etc/passwd")
+    return file.getvalue()
+
+
+FILE, LINK, HARD = tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+HOSTILE = {
+    "a name with ../": tar(("../../evil", FILE, "")),
+    "a name with ../ behind the folder's": tar(("set/../../../evil", FILE, "")),
+    "a link to outside": tar(("set/link", LINK, "../../../..")),
+    "a file behind a link to outside": tar(("set/link", LINK, "/tmp"), ("set/link/evil", FILE, "")),
+    "a hard link to outside": tar(("set/evil", HARD, "../../../secret")),
+    "a pipe": tar(("set/evil", tarfile.FIFOTYPE, "")),
+    "a zip's name with ../": zip_of("../../evil"),
+    "a zip's absolute name": zip_of("/tmp/evil"),
+}
+
+
+def fetch(server, data, ending):
+    server.files[f"/set.{ending}"] = data
+    return datasets._fetch_archive(f"{server.url}set.{ending}", hashlib.sha256(data).hexdigest(), "set")
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_nothing_of_an_archive_lands_outside_its_folder(kind, server, empty_data, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    with pytest.raises(DownloadError, match="damaged and was deleted"):
+        fetch(server, HOSTILE[kind], "zip" if "zip" in kind else "tgz")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "secret"]
+    assert not (empty_data / "set").exists()
+
+
+def test_absolute_names_and_dangerous_permissions_of_an_archive_are_tamed(server, empty_data, tmp_path):
+    folder = fetch(server, tar(("set/file", FILE, ""), (f"{tmp_path}/evil", FILE, "")), "tgz")
+    assert folder == empty_data / "set" and not (tmp_path / "evil").exists()
+    assert (folder / "file").read_bytes() == b"x" and (folder / "file").stat().st_mode & 0o7022 == 0
+    assert [path.name for path in (empty_data / "downloads").iterdir()] == []
+
+
+def test_links_in_a_zip_become_plain_files(server, empty_data):
+    link = fetch(server, zip_of("set/link", 0o120777), "zip") / "link"
+    assert link.is_file() and not link.is_symlink()
+
+
+@pytest.fixture
+def small_disk():
+    """While it is entered, no file can have more than 50,000 bytes."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def limited():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+def test_a_disk_that_fills_while_downloading_is_named_and_the_download_goes_on_later(server, tmp_path, small_disk):
+    url = server.url + "file.bin"
+    with small_disk(), pytest.raises(DownloadError, match="the disk is full"):
+        datasets.download(url, tmp_path / "file.bin", SHA256)
+    assert (tmp_path / "file.bin.part").stat().st_size > 0
+    assert datasets.download(url, tmp_path / "file.bin", SHA256).read_bytes() == CONTENT
+
+
+def test_a_disk_that_fills_while_unpacking_is_named_and_the_archive_is_kept(server, empty_data, small_disk):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        entry = tarfile.TarInfo("set/large")
+        entry.size = 1_000_000
+        archive.addfile(entry, io.BytesIO(bytes(1_000_000)))
+    with small_disk(), pytest.raises(DownloadError, match="the disk is full; .*set.tgz is kept"):
+        fetch(server, file.getvalue(), "tgz")
+    assert [path.name for path in (empty_data / "downloads").iterdir()] == ["set.tgz"]
+    assert not (empty_data / "set").exists()
+
+
 def test_the_named_folder_comes_first(tmp_path, monkeypatch, empty_data):
-    (tmp_path / "mine" / "kodak").mkdir(parents=True)
-    (tmp_path / "mine" / "kodak" / "kodim07.png").write_bytes(png(7))
+    original(tmp_path / "mine" / "kodak", monkeypatch, ["kodim07.png"])
     monkeypatch.setenv("CAE_COMPRESS_DATA", str(tmp_path / "mine"))
     assert list(datasets.load_pictures("kodak")) == ["kodim07"]
 

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,34 @@ def test_pictures_that_cannot_be_compared_are_refused(metric):
             metric(image, other)
 
 
+@pytest.mark.parametrize("metric", [metrics.psnr, metrics.ssim, metrics.ms_ssim])
+def test_grey_pictures_are_compared_as_such_and_transparent_ones_not_at_all(metric, photograph):
+    grey = photograph[..., 1]
+    other = np.clip(grey + np.random.default_rng(0).normal(0, 9, grey.shape), 0, 255).astype(np.uint8)
+    rgb = metric(np.dstack([grey] * 3), np.dstack([other] * 3))
+    assert metric(grey, other) == pytest.approx(rgb, rel=1e-4)
+    assert metric(grey[..., None], other[..., None]) == pytest.approx(rgb, rel=1e-4)
+    for planes in (2, 4):
+        with pytest.raises(ValueError, match="transparent"):
+            metric(np.dstack([grey] * planes), np.dstack([other] * planes))
+    with pytest.raises(ValueError, match="one shape"):
+        metric(grey, other[..., None])
+    for shape in ((4,), (2, 200, 200, 3)):
+        with pytest.raises(ValueError, match="shape"):
+            metric(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+
+
+def test_ssim_of_a_grey_array_agrees_with_scikit_image_on_a_pattern_that_differs_by_direction():
+    from skimage.metrics import structural_similarity
+
+    y, x = np.mgrid[:200, :240]
+    image = (128 + 60 * np.sin(x / 5) + 50 * np.sin(y / 3)).astype(np.uint8)
+    coarse = np.repeat(image[::4], 4, axis=0)
+    options = dict(data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+    assert metrics.ssim(image, coarse) == pytest.approx(structural_similarity(image, coarse, **options))
+    assert metrics.ssim(image, coarse) == pytest.approx(0.75, abs=0.01)
+
+
 def test_bits_per_pixel_counts_the_whole_file():
     assert metrics.bits_per_pixel(1000, np.zeros((100, 80, 3))) == 1.0
 
@@ -76,8 +106,19 @@ def test_bd_rate_without_a_common_range_is_nan():
 
 
 @pytest.mark.parametrize(
-    "rates, quality", [([1], [30]), ([1, 2], [30, 30]), ([0, 1], [30, 31]), ([1, 2], [30, 31, 32])]
+    "rates, quality",
+    [([1], [30]), ([1, 2], [30, 30]), ([0, 1], [30, 31]), ([1, 2], [30, 31, 32]), ([1, 2], [30, np.inf])],
 )
 def test_bd_rate_refuses_what_is_not_a_curve(rates, quality):
     with pytest.raises(ValueError, match="curve"):
         metrics.bd_rate(rates, quality, RATES, QUALITY)
+
+
+@pytest.mark.parametrize(
+    "psnrs, warned", [((20, 30.01), True), ((20, 31), True), ((20, 31.5), False), ((31, 32), False)]
+)
+def test_a_bd_rate_that_rests_on_little_says_so(psnrs, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert np.isfinite(metrics.bd_rate([1, 2], psnrs, [1, 2], [30, 35]))
+    assert [("in common" in str(w.message)) for w in caught] == [True] * warned

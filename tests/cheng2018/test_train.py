@@ -1,5 +1,6 @@
 import csv
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cae_compress import training
-from cae_compress.cheng2018 import export, train
+from cae_compress.cheng2018 import export, rate_train, train
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.network import as_planes
 
@@ -40,6 +42,10 @@ def test_a_run_leaves_weights_a_record_and_logs(finished):
 def test_a_seed_makes_a_run_repeatable_and_another_seed_makes_another(finished, crops, tmp_path):
     train.train(crops, crops[:3], tmp_path / "same", SETTINGS, progress=False)
     assert rows(tmp_path / "same") == rows(finished[0])
+    again = train.Reconstruction(crops, crops[:3], SETTINGS)
+    again.model.load_weights(tmp_path / "same" / "best.weights.h5")
+    for a, b in zip(again.model.get_weights(), finished[2].get_weights(), strict=True):
+        assert np.array_equal(a, b)
     other = train.Settings(**{**vars(SETTINGS), "seed": 2})
     train.train(crops, crops[:3], tmp_path / "other", other, progress=False)
     assert rows(tmp_path / "other") != rows(finished[0])
@@ -109,11 +115,38 @@ def test_an_exported_run_is_a_codec(finished, crops, photographs, tmp_path):
 
 
 def test_mixed_precision_trains_too(crops, tmp_path):
+    settings = train.Settings(**{**vars(SETTINGS), "steps": 6, "mixed_precision": True})
+    task = train.Reconstruction(crops, crops[:3], settings)
+    assert training.run(task, tmp_path, progress=False)["validation_psnr_db"] > 20
+    computing = {layer.compute_dtype for layer in task.model.g_a.layers if layer.weights}
+    assert computing == {"float16"} and {v.dtype for v in task.model.trainable_variables} == {"float32"}
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_training_leaves_what_the_user_has_set_for_keras(mixed, crops, tmp_path):
     import keras
 
-    settings = train.Settings(**{**vars(SETTINGS), "steps": 6, "mixed_precision": True})
-    try:
-        record = train.train(crops, crops[:3], tmp_path, settings, progress=False)
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
-    assert record["validation_psnr_db"] > 20
+    before = keras.config.dtype_policy().name
+    random.seed(3), tf.random.set_seed(3)
+    expected = random.random(), float(tf.random.uniform(()))
+    random.seed(3), tf.random.set_seed(3)
+    settings = train.Settings(**{**vars(SETTINGS), "steps": 2, "validate_every": 2, "mixed_precision": mixed})
+    train.train(crops, crops[:3], tmp_path, settings, progress=False)
+    assert keras.config.dtype_policy().name == before
+    assert (random.random(), float(tf.random.uniform(()))) == expected
+
+
+def test_a_learning_rate_that_is_far_too_large_is_an_error_that_says_so(crops, tmp_path):
+    settings = train.Settings(**{**vars(SETTINGS), "start": "random", "learning_rate": 1e20})
+    with pytest.raises(training.TrainingError, match="step [1-6]: .*smaller learning rate"):
+        train.train(crops, crops[:3], tmp_path, settings, progress=False)
+    assert not (tmp_path / "record.json").exists()
+
+
+@pytest.mark.parametrize("count", [3, 9, 16])
+def test_validation_for_rate_and_distortion_counts_every_picture(count, crops):
+    settings = rate_train.Settings.of(0.0144, steps=2)
+    task = rate_train.RateDistortion(crops, crops[:count], settings)
+    _, (_, bpp, _) = task._measure(crops[:count])
+    single = [float(task._rate_distortion(as_planes(crops[k : k + 1]))[0]) for k in range(count)]
+    assert bpp == pytest.approx(np.mean(single), rel=1e-3)

@@ -1,4 +1,10 @@
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +26,14 @@ def finished(photographs, tmp_path_factory):
     return folder, record, task
 
 
+def rows(folder):
+    with open(folder / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_a_run_leaves_a_record_and_a_log(finished):
     folder, record, _ = finished
-    with open(folder / "log.csv", newline="") as file:
-        assert [row["step"] for row in csv.DictReader(file)] == ["4", "8"]
+    assert [row["step"] for row in rows(folder)] == ["4", "8"]
     assert record["model"] == "rdcae" and np.isfinite(record["validation_loss"])
 
 
@@ -37,6 +47,45 @@ def test_a_finished_run_resumes_to_the_same_weights(finished, photographs):
     assert training.run(again, folder, progress=False)["validation_loss"] == pytest.approx(record["validation_loss"])
     for a, b in zip(task.model.get_weights(), again.model.get_weights(), strict=True):
         assert np.array_equal(a, b)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_train import SETTINGS
+from cae_compress import datasets, training
+from cae_compress.flagship import train
+photographs = datasets.bundled()
+task = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+training.run(task, {folder!r}, progress=False)
+"""
+
+
+def test_a_killed_run_resumes_to_the_very_same_place(finished, photographs, tmp_path):
+    folder = tmp_path / "run"
+    code = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder))
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 400
+    while time.monotonic() < deadline and not (folder / "checkpoints" / "checkpoint").exists():
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    again = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
+    assert [row["step"] for row in rows(folder)] == ["4"], "it was to be killed half-way"
+    training.run(again, folder, progress=False)
+    assert [row["train_loss"] for row in rows(folder)] == [row["train_loss"] for row in rows(finished[0])]
+    for a, b in zip(finished[2].model.get_weights(), again.model.get_weights(), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_noise_is_a_function_of_seed_and_step(finished):
+    task = finished[2]
+    x, u = task.batch(3)
+
+    def loss(seed):
+        return float(task.loss(x, u, True, seed)[0][0])
+
+    assert loss((1, 5)) == loss((1, 5)) and len({loss((1, 5)), loss((1, 6)), loss((2, 5))}) == 3
 
 
 def test_an_exported_run_is_a_codec(finished, photographs, tmp_path):

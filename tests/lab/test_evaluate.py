@@ -1,8 +1,12 @@
+import json
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from cae_compress import metrics
+from cae_compress import metrics, weights
+from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.lab import baselines, evaluate
 
 
@@ -32,6 +36,80 @@ def test_the_autoencoder_has_its_estimates_beside_the_rate_and_names_its_weights
 def test_pictures_too_small_for_ms_ssim_leave_it_empty(small):
     rows = list(evaluate.evaluate_codec(baselines.BASELINES[0], {"tiny": small["coffee"][:40, :40]}, (50,)))
     assert rows[0]["ms_ssim"] is None and rows[0]["ssim"] > 0.5
+
+
+class Fussy:
+    """A codec that is JPEG, but cannot do one of its settings or pictures of another size."""
+
+    name, settings = "fussy", (20, 50, 80)
+
+    def encode(self, image, setting):
+        if setting == 50:
+            raise RuntimeError("a library's own kind of error")
+        return baselines.BASELINES[0].encode(image, setting)
+
+    def decode(self, data):
+        image = baselines.BASELINES[0].decode(data)
+        if min(image.shape[:2]) < 100:
+            raise OSError("cannot decode so small a picture")
+        return image
+
+
+def test_what_a_codec_cannot_do_is_an_empty_row_and_not_the_end_of_the_table(small):
+    pictures = small | {"tiny": small["coffee"][:9, :200]}
+    with pytest.warns(UserWarning, match="fussy at 50 cannot code coffee: RuntimeError"):
+        table = evaluate.evaluate(pictures, [Fussy(), baselines.BASELINES[0]], progress=False)
+    assert len(table) == 3 * (3 + len(baselines.BASELINES[0].settings))
+    empty = table[table["num_bytes"].isna()]
+    assert set(zip(empty["picture"], empty["setting"])) == {
+        ("coffee", 50), ("china", 50), ("tiny", 20), ("tiny", 50), ("tiny", 80),
+    }  # fmt: skip
+    assert empty[["bpp", "psnr_db", "ssim", "ms_ssim"]].isna().all(axis=None)
+    tiny = table[(table["picture"] == "tiny") & (table["codec"] == "JPEG 4:2:0")]
+    assert tiny["psnr_db"].notna().all() and tiny["ssim"].isna().all()  # nine rows are too few for its window
+    rates = evaluate.bd_rates(table, "JPEG 4:2:0")["fussy"]
+    assert rates["coffee"] == pytest.approx(0, abs=3) and np.isnan(rates["tiny"])
+    sizes = evaluate.sizes_at_equal_psnr(table, "JPEG 4:2:0").set_index("picture")["fussy"]
+    assert sizes["china"] > 0 and np.isnan(sizes["tiny"])
+
+
+def test_seconds_are_those_of_the_pictures_that_a_codec_can_do(small):
+    with pytest.warns(UserWarning, match="cannot code"):
+        seconds = evaluate.measure_seconds(small, [Fussy(), baselines.BASELINES[0]], progress=False)
+    assert seconds["pictures"].tolist() == [0, 2] and seconds["encode_seconds"].isna().tolist() == [True, False]
+
+
+def test_weights_that_do_not_ship_are_named_by_their_own_record(small, tmp_path):
+    for ending in ("npz", "json"):
+        shutil.copy(weights.FOLDER / f"cheng2018.{ending}", tmp_path / f"mine.{ending}")
+    record = json.loads((tmp_path / "mine.json").read_text())
+    record["settings"]["seed"] = 77
+    (tmp_path / "mine.json").write_text(json.dumps(record))
+    codec = CAECodec(model=str(tmp_path / "mine.npz"))
+    row = next(evaluate.evaluate_codec(codec, {"coffee": small["coffee"]}, (6,)))
+    assert (row["seed"], row["weights"]) == (77, codec.weights_sha256) and row["estimate_bpp"] > 0
+    (tmp_path / "mine.json").unlink()
+    row = next(evaluate.evaluate_codec(codec, {"coffee": small["coffee"]}, (6,)))
+    assert "seed" not in row and row["estimate_bpp"] > 0
+
+
+def test_one_lossless_point_or_a_repeated_one_leaves_the_rest_of_a_curve():
+    curves = {
+        "cae_compress": [(0.1, 30), (0.2, 35), (0.4, 40)],
+        "plain": [(0.1, 28), (0.3, 36), (0.4, 39)],
+        "lossless": [(0.1, 28), (0.3, 36), (0.4, 39), (0.6, np.inf)],
+        "repeated": [(0.1, 28), (0.3, 36), (0.35, 36), (0.4, 39), (0.6, 39)],
+        "only lossless": [(0.5, np.inf), (0.6, np.inf)],
+    }
+    rows = [("p", c, k, b, int(1000 * b), q) for c, points in curves.items() for k, (b, q) in enumerate(points)]
+    table = pd.DataFrame(rows, columns=["picture", "codec", "setting", "bpp", "num_bytes", "psnr_db"])
+    rates = evaluate.bd_rates(table, "cae_compress").iloc[0]
+    means = evaluate.mean_curve_bd_rates(table, "cae_compress")
+    sizes = evaluate.sizes_at_equal_psnr(table, "cae_compress").iloc[0]
+    for result in (rates, means, sizes):
+        assert result["plain"] == result["lossless"] == result["repeated"] and np.isnan(result["only lossless"])
+    assert 200 < sizes["lossless"] < 320
+    assert np.isnan(evaluate.sizes_at_equal_psnr(table, "only lossless")["plain"][0])
 
 
 def test_bd_rates_are_picture_by_picture(small):

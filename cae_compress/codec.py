@@ -65,7 +65,7 @@ def codecs():
 
 
 def load_codec(model=DEFAULT_MODEL):
-    """A codec by name, with its shipped weights; loaded once in a process.
+    """A codec by name, with its shipped weights; loaded once in a process, where a codec's class loads them each time.
 
     Raises:
         ValueError: there is no codec of that name.
@@ -92,7 +92,8 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
         model: name of a codec, one of `codecs()`.
 
     Returns:
-        bytes of a .cae file. The same arguments give the same bytes.
+        bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
+        round otherwise, and may give another file of the same quality (environment.md).
 
     Raises:
         PictureError: `image` is not such an array.

@@ -4,8 +4,8 @@
                                                                                                          .cae bytes
     image <─ RGB   <─ join   <─ synthesis g_s <─ y_hat <─ PCA⁻¹ <─ dequantize <─ q <─ the same, integers only <───┘
 
-A picture is coded tile by tile, a tile being a row of up to 64 blocks, so the memory needed beside the picture itself
-does not grow with it.
+A picture is coded tile by tile, a tile being a row of up to 64 blocks. So the memory needed beside the picture and its
+file grows with the width alone: 98 bytes for every column of pixels, which hold the last row of codes.
 
 Source: Cheng et al., PCS 2018, figure 1.
 """
@@ -246,5 +246,5 @@ def range_of(ranges):
 
 
 def _in_parts(network, x):
-    """Run a network over its first axis in parts, so that memory does not grow with the picture."""
+    """Run a network over its first axis in parts, so that its memory does not grow with the tile."""
     return np.concatenate([network(x[k : k + PLANES_AT_A_TIME]).numpy() for k in range(0, len(x), PLANES_AT_A_TIME)])

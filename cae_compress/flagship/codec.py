@@ -224,8 +224,8 @@ def fast_bfloat16():
     """Whether this processor multiplies numbers of 16 bits, which the networks may then use: 1.7 times as fast.
 
     Latents are decoded in integers in any case. Of the samples of a decoded picture 3 to 11 % come out one level
-    different, seldom two (18 files of the bundled photographs), and of the same picture other files are made, up to half
-    a per cent smaller or larger: latents at the border between two steps go either way.
+    different, seldom two (18 files of the bundled photographs), and of the same picture other files are made, up to
+    half a per cent smaller or larger: latents at the border between two steps go either way.
     """
     return llvmlite.binding.get_host_cpu_features().get("avx512bf16", False)
 

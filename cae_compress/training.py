@@ -89,6 +89,7 @@ def _run(task, folder, progress):
         if score > best.numpy():
             best.assign(score)
             with files.replacing(folder / "best.weights.h5") as partial:
+                make_room(partial, task.model)
                 task.save(partial)
         log.append((k, round(float(seconds), 1), task.learning_rate, train_loss, *measured))
         with board.as_default(step=k):
@@ -152,6 +153,15 @@ def restore(checkpoint, folder):
             warnings.warn(f"the checkpoint of step {step} in {folder} cannot be read ({reason})", stacklevel=3)
     if steps:
         raise TrainingError(f"no checkpoint in {folder} can be read; delete the run's folder to begin again")
+
+
+def make_room(path, model):
+    """Write a file as large as the model's weights will be, so that a full disk shows here.
+
+    HDF5, which Keras writes them with, would take the process down some time after it.
+    """
+    num_bytes = sum(variable.numpy().nbytes + 4096 for variable in model.variables)  # with what HDF5 says of each
+    path.write_bytes(bytes(num_bytes + 16384))
 
 
 def full_disk(folder):

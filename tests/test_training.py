@@ -238,7 +238,6 @@ class FullDisk(Regression):
         return (score if self.improves else -1e9 - self.done), measured
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # HDF5 cannot close its file
 @pytest.mark.parametrize("improves", [True, False], ids=["while weights are written", "while a checkpoint is written"])
 def test_a_full_disk_is_named_and_takes_nothing_that_was_good(improves, finished, tmp_path):
     resource = pytest.importorskip("resource")

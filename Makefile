@@ -34,6 +34,8 @@ kodak: $(READY)
 
 train: $(READY)
 	$(BIN)/python -m cae_compress.cheng2018.train --export build/cheng2018.npz
+	$(BIN)/python -m cae_compress.cheng2018.train --folder runs/cheng2018-dct --start dct --steps 30000 \
+	    --learning-rate 5e-4 --export build/cheng2018-dct.npz
 	$(BIN)/python -m cae_compress.cheng2018.rate_train --export build
 	$(BIN)/python -m cae_compress.flagship.train --export build/rdcae.npz
 

@@ -44,8 +44,14 @@ CODECS = {
         "cae_compress.cheng2018.codec:CAECodec",
         ("cheng2018",),
     ),
+    "cheng2018-dct": Entry(
+        "the same with a network that began its training as a DCT instead of random weights",
+        "cae_compress.cheng2018.codec:CAECodec",
+        ("cheng2018",),
+        {"model": "cheng2018-dct"},
+    ),
     "cheng2018-block": Entry(
-        "the same with the paper's rotation: a PCA basis for each block, which the file has to hold",
+        "the replication with the paper's rotation: a PCA basis for each block, which the file has to hold",
         "cae_compress.cheng2018.codec:CAECodec",
         (),
         {"rotation": "block"},
@@ -56,7 +62,6 @@ CODECS = {
         tuple(f"cheng2018-{k}" for k in range(1, 6)),
     ),
 }
-NAME_OF_FILE = {model: name for name, entry in CODECS.items() for model in entry.name_in_files}
 
 
 def codecs():
@@ -164,10 +169,12 @@ def decode(data, max_pixels=bitstream.MAX_PIXELS):
 
 
 def codec_of(header):
-    """The codec that made a file of this `bitstream.Header`; raises BitstreamError if it is not here."""
-    if header.model not in NAME_OF_FILE:
+    """The codec whose model made a file of this `bitstream.Header`; raises BitstreamError if there is none here."""
+    names = [name for name, entry in CODECS.items() if header.model in entry.name_in_files]
+    if not names:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    return load_codec(NAME_OF_FILE[header.model]).of(header)
+    found = [load_codec(name).of(header) for name in names]
+    return next((codec for codec in found if codec.weights_id == header.weights), found[0])
 
 
 def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):

@@ -24,6 +24,7 @@ from cae_compress.cheng2018.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, Latent
 
 ROTATIONS = ("fixed", "block")
 DEFAULT_BITS = 6
+NAME_IN_FILES = {"cheng2018-dct": "cheng2018"}  # both networks' files say so; the hash of the weights tells them apart
 FIRST_BITS, LAST_BITS = 2, 12  # at the lowest and the highest quality
 TILE_WIDTH = 64 * BLOCK_SIZE
 PLANES_AT_A_TIME = 12
@@ -38,7 +39,8 @@ class CAECodec:
 
     Args:
         rotation: "fixed" (one basis and range, kept with the model) or "block" (fitted to each block, and sent).
-        model: name of shipped weights, or the path of an .npz file written by `export`.
+        model: name of shipped weights, or the path of an .npz file written by `export`. "cheng2018" began as random
+            weights, as the paper and the replication had it, "cheng2018-dct" as a DCT (`network.start_as_dct`).
 
     Raises:
         ValueError: there is no such rotation.
@@ -51,8 +53,9 @@ class CAECodec:
     def __init__(self, rotation="fixed", model="cheng2018"):
         if rotation not in ROTATIONS:
             raise ValueError(f"rotation must be one of {ROTATIONS}, got {rotation!r}")
-        self.rotation, self.model, self.weights_name = rotation, Path(model).stem, model  # in files, and for `weights`
-        self.name = f"CAE, {rotation} PCA"
+        self.rotation, self.weights_name = rotation, model
+        self.model = NAME_IN_FILES.get(model, Path(model).stem)
+        self.name = f"{'CAE from a DCT' if model == 'cheng2018-dct' else 'CAE'}, {rotation} PCA"
         arrays, self.weights_sha256 = weights.load(model)
         self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))
         self.bits = float(arrays.pop("bits", DEFAULT_BITS))

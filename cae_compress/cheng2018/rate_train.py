@@ -33,7 +33,9 @@ class Settings(train.Settings):
         lmbda: bits a pixel that a squared error of one grey level is worth.
     """
 
+    start: str = "dct"
     steps: int = 12_000
+    learning_rate: float = 5e-4
     lmbda: float = 0.0144
 
     @classmethod

@@ -29,7 +29,7 @@ class Settings:
     """Everything that decides the result of a run.
 
     Attributes:
-        start: "dct" begins as a classical transform (`network.start_as_dct`), "random" from random weights.
+        start: "random" from random weights, as the replication, or "dct", as a DCT (`network.start_as_dct`).
         steps: number of gradient steps.
         batch_size: planes a step.
         crop: side in pixels of the random square cut from each training picture.
@@ -42,12 +42,12 @@ class Settings:
         mixed_precision: None (on where TensorFlow sees a GPU), True or False.
     """
 
-    start: str = "dct"
-    steps: int = 30_000
+    start: str = "random"
+    steps: int = 24_000
     batch_size: int = 16
     crop: int = 64
     picture_size: int = 128
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     noise_amplitude: float = 2.0**-10
     validate_every: int = 1_500
     validation_pictures: int = 200
@@ -183,9 +183,12 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
     parser.add_argument("--start", choices=("dct", "random"), default=Settings.start, help="initial weights")
+    parser.add_argument(
+        "--learning-rate", type=float, default=Settings.learning_rate, help="Adam's highest rate (default: %(default)s)"
+    )
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
-    settings = Settings(steps=args.steps, seed=args.seed, start=args.start)
+    settings = Settings(steps=args.steps, seed=args.seed, start=args.start, learning_rate=args.learning_rate)
     train_pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
     task = Reconstruction(train_pictures, validation, settings)

@@ -130,8 +130,9 @@ def evaluate(pictures, codecs, every=1, progress=True):
 
 
 def all_codecs():
-    """Everything that is compared: the flagship, the CAE trained for rate and as replicated, and the baselines."""
-    own = [RDCodec(), RateCAECodec(), *(CAECodec(rotation) for rotation in ROTATIONS)]
+    """Everything that is compared: the flagship, the CAE in all its kinds, and the baselines."""
+    replication = [CAECodec(rotation) for rotation in ROTATIONS]
+    own = [RDCodec(), RateCAECodec(), *replication, CAECodec(model="cheng2018-dct")]
     return [*own, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 

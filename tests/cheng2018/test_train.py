@@ -16,7 +16,10 @@ from cae_compress.cheng2018 import export, rate_train, train
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.network import as_planes
 
-SETTINGS = train.Settings(steps=24, batch_size=4, crop=32, picture_size=48, validate_every=6, validation_pictures=2)
+SETTINGS = train.Settings(
+    start="dct", steps=24, batch_size=4, crop=32, picture_size=48, learning_rate=5e-4, validate_every=6,
+    validation_pictures=2,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -41,8 +41,9 @@ def main():
     }
     hashes = json.loads((FOLDER / "latents.json").read_text())  # files of earlier encoders stay, and must decode
     makers = {
-        "fixed": (CAECodec("fixed"), (5, 6.5, 4, 6, 8)),
-        "block": (CAECodec("block"), (5, 6.5, 4, 6, 8)),
+        "fixed": (CAECodec("fixed", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
+        "block": (CAECodec("block", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
+        "random": (CAECodec("fixed"), (5, 6.5, 4, 6, 8)),
         "rate": (RateCAECodec(), (1, 2, 3, 4, 5)),
         "flagship": (RDCodec(), (50, 70.5, 30, 1, 100)),
     }

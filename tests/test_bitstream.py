@@ -48,8 +48,8 @@ def test_bytes_after_the_end_are_noticed():
 
 def test_a_file_of_a_later_version_says_so():
     data = bytearray(bitstream.write(HEADER, b""))
-    data[4] = 2
-    with pytest.raises(BitstreamError, match="version 2"):
+    data[4] = 3
+    with pytest.raises(BitstreamError, match="version 3"):
         bitstream.read(data)
 
 

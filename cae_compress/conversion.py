@@ -10,7 +10,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 MAX_16 = 65535
-EXACT_FORMATS = ("PNG", "TIFF")  # whose 16-bit RGB OpenCV reads as such; Pillow drops the low byte
+EXACT_FORMATS = ("PNG", "TIFF", "JPEG2000")  # whose deep RGB OpenCV reads as such; Pillow drops the low bits
+WRAPPING_FORMATS = ("JPEG2000",)  # whose brightest deep samples Pillow makes the darkest
 
 
 class ConversionError(ValueError):
@@ -43,9 +44,11 @@ def to_8_bits(image, bits):
     if "transparency" in image.info:
         raise ConversionError("more than 8 bits a sample and a transparent colour cannot be converted together")
     deep = _read_deep(image) if image.format in EXACT_FORMATS and image.mode in ("RGB", "RGBA") else None
-    if deep is None:
-        return image
-    return Image.fromarray(np.rint(deep.astype(np.float32) * (255 / MAX_16)).astype(np.uint8))
+    if deep is not None:
+        return Image.fromarray(np.rint(deep.astype(np.float32) * (255 / (2**bits - 1))).astype(np.uint8))
+    if image.format in WRAPPING_FORMATS:
+        raise ConversionError("more than 8 bits a sample that cannot be converted; convert it to 8 bits first")
+    return image
 
 
 def _read_deep(image):

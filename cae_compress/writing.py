@@ -16,6 +16,7 @@ BEST = {  # of formats that lose something: best quality, and what goes with any
     "WEBP": ({"lossless": True}, {}),
     "AVIF": ({"quality": 100}, {"subsampling": "4:4:4"}),
 }
+XMP_TAG = 700  # of TIFF files
 JPEG_LIMIT = 65_000  # bytes of EXIF, and of XMP, that fit into a JPEG file
 
 
@@ -69,6 +70,9 @@ def save_options(metadata, kind):
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", held.pop("xmp").decode("utf-8", "replace"))
         held["pnginfo"] = text
-    if kind == "TIFF":
-        held |= {"tiffinfo": {700: held.pop("xmp")}} if "xmp" in held else {}
+    if kind == "TIFF" and "xmp" in held:
+        tags = Image.Exif()
+        tags.load(held.get("exif", b""))
+        tags[XMP_TAG] = held.pop("xmp")
+        held["exif"] = tags
     return held, left_out

@@ -19,7 +19,7 @@ import numpy as np
 
 from cae_compress import bitstream, constant, pictures
 from cae_compress.bitstream import BitstreamError
-from cae_compress.checks import whole_number
+from cae_compress.checks import number, whole_number
 
 DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
@@ -107,7 +107,7 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
         ValueError: `quality` or `effort` is out of range, or there is no such model.
     """
     codec = load_codec(model)
-    setting, options = codec.setting_of_quality(quality), _options(codec, effort)
+    setting, options = codec.setting_of_quality(number("quality", quality, 1, 100)), _options(codec, effort)
     picture = pictures.picture_of(image)
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
     if constant.is_constant(rgb):

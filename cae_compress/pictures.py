@@ -243,7 +243,7 @@ def _open(path, tell):
     try:
         with _without_pillows_limit():
             return Image.open(path)
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, FileNotFoundError, PermissionError):
         raise
     except Exception as error:
         data = path.read_bytes()

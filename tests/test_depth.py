@@ -153,7 +153,9 @@ def test_a_12_bit_tiff_is_scaled_by_its_12_bits(tmp_path):
 
 def test_few_bits_a_sample_are_fine(tmp_path):
     five_six_five = np.full((40, 60), 0x7BEF, "<u2")
-    header = struct.pack("<IiiHHIIiiII3I", 40, 60, 40, 1, 16, 3, five_six_five.nbytes, 2835, 2835, 0, 0, 0xF800, 0x7E0, 31)
+    header = struct.pack(
+        "<IiiHHIIiiII3I", 40, 60, 40, 1, 16, 3, five_six_five.nbytes, 2835, 2835, 0, 0, 0xF800, 0x7E0, 31
+    )
     start = struct.pack("<2sIHHI", b"BM", 14 + len(header) + five_six_five.nbytes, 0, 0, 14 + len(header))
     (tmp_path / "a.bmp").write_bytes(start + header + five_six_five.tobytes())
     (tmp_path / "a.ppm").write_bytes(b"P6 1 1 15\n" + bytes([15, 0, 7]))

@@ -141,7 +141,12 @@ def test_encode_keeps_metadata_and_the_picture_is_the_same(picture):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_what_a_picture_file_carries_goes_through_a_cae_file_into_another(kind, picture, tmp_path):
     Image.fromarray(picture).save(
-        tmp_path / "a", kind, icc_profile=PROFILE, exif=exif(), dpi=(300, 300), **({"xmp": XMP} if kind == "JPEG" else {})
+        tmp_path / "a",
+        kind,
+        icc_profile=PROFILE,
+        exif=exif(),
+        dpi=(300, 300),
+        **({"xmp": XMP} if kind == "JPEG" else {}),
     )
     Image.open(tmp_path / "a").save(tmp_path / "a.cae")
     back = Image.open(tmp_path / "a.cae")

@@ -114,7 +114,7 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
         data, colour = CONSTANT.encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
     else:
         data = codec.encode(rgb, setting, **options)
-    header, payload = bitstream.read(data, max_pixels=math.inf)
+    header, payload = bitstream.read(data, math.inf)
     metadata = picture.metadata if metadata is None else metadata
     return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
 

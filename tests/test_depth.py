@@ -81,9 +81,9 @@ def write_float_tiff(path):
 
 
 WRITERS = {
-    "a.png": write_png, "grey.png": write_grey_png, "a.tif": write_tiff, "a.ppm": write_ppm, "plain.ppm": write_plain_ppm,
-    "a.pgm": write_pgm, "12.pgm": write_pgm_of_12_bits, "a.jp2": write_jp2, "a.j2k": write_codestream,
-    "12.j2k": write_codestream_of_12_bits, "a.sgi": write_sgi,
+    "a.png": write_png, "grey.png": write_grey_png, "a.tif": write_tiff, "a.ppm": write_ppm,
+    "plain.ppm": write_plain_ppm, "a.pgm": write_pgm, "12.pgm": write_pgm_of_12_bits, "a.jp2": write_jp2,
+    "a.j2k": write_codestream, "12.j2k": write_codestream_of_12_bits, "a.sgi": write_sgi,
     "10.avif": write_avif_of_10_bits, "12.avif": write_avif_of_12_bits, "float.tif": write_float_tiff,
 }  # fmt: skip
 

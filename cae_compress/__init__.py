@@ -18,6 +18,8 @@ _HOME = {
     "CAECodec": "cheng2018.codec",
     "RateCAECodec": "cheng2018.rate_codec",
     "RDCodec": "flagship.codec",
+    "Metadata": "metadata",
+    "metadata_of": "codec",
     "read": "pictures",
     "PictureError": "pictures",
     "psnr": "metrics",

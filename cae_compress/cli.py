@@ -6,12 +6,14 @@ Exit codes: 0 all done, 1 a file failed or was skipped, 2 the command line is wr
 import argparse
 import multiprocessing
 import sys
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
 from cae_compress import bitstream, codec, pictures
+from cae_compress.metadata import NOTHING
 
 ERRORS = (OSError, ValueError)  # what a bad file raises: BitstreamError and PictureError are ValueErrors
 
@@ -30,27 +32,36 @@ def encode_file(source, target, args):
     """Compress one picture file."""
     from cae_compress import metrics
 
-    image = pictures.read(source)
+    image, metadata = read_picture(source, args)
     max_bytes = args.target_bytes
     if args.target_bpp is not None:
         max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
     if max_bytes is None:
-        data = codec.encode(image, args.quality, args.effort, args.model)
+        data = codec.encode(image, args.quality, args.effort, args.model, metadata)
     else:
-        data = codec.encode_to_size(image, max_bytes, args.effort, args.model)
+        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata)
     write(target, data)
     return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
 
 
 def decode_file(source, target, args):
     """Decompress one .cae file into the format of the target's name."""
-    from PIL import Image
+    from cae_compress import writing
 
-    image = codec.decode(Path(source).read_bytes(), args.max_pixels)
+    data = Path(source).read_bytes()
+    image, metadata = codec.decode(data, args.max_pixels, as_stored=True), codec.metadata_of(data, args.max_pixels)
     partial = target.with_name(f".{target.name}.part{target.suffix}")
-    Image.fromarray(image).save(partial)
+    notes = writing.write(partial, image, NOTHING if args.strip else metadata, args.output_quality)
     partial.replace(target)
-    return f"{image.shape[1]}x{image.shape[0]}"
+    return "; ".join([f"{image.shape[1]}x{image.shape[0]}", *notes])
+
+
+def read_picture(source, args):
+    """The pixels of a picture file, and the metadata that go with them, as the options of `encode` say."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
+        picture = pictures.open_picture(source, args.background, args.convert, args.frame, args.max_pixels)
+    return picture.pixels, NOTHING if args.strip else picture.metadata
 
 
 def write(path, data):
@@ -136,7 +147,10 @@ def info(args):
             continue
         pixels = header.width * header.height
         print(f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})")
-        for name, num_bytes in {"header": header.num_bytes, **sections, "whole file": len(data)}.items():
+        parts = {"header": header.num_bytes, **sections}
+        if chunks := len(bitstream.write_chunks(header.metadata)):
+            parts["metadata"] = chunks
+        for name, num_bytes in {**parts, "whole file": len(data)}.items():
             share = 100 * num_bytes / len(data)
             print(f"  {name:18} {num_bytes:12.1f} bytes {8 * num_bytes / pixels:9.4f} bpp {share:6.1f} %")
     return 1 if failed else 0
@@ -181,11 +195,45 @@ def quality(text):
     return value
 
 
-def effort(text):
+def background(text):
+    try:
+        return pictures.colour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def not_negative(text):
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return value
+
+
+def quality_of_writer(text):
+    value = int(text)
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError("must be from 1 to 100")
+    return value
+
+
+def add_ways_on(encoding):
+    """The options of `encode` for pictures that would be refused, and for what they carry."""
+    encoding.add_argument(
+        "--background", type=background, metavar="COLOUR",
+        help='lay transparent pictures on this colour, a name or "#rrggbb"; refused otherwise',
+    )  # fmt: skip
+    encoding.add_argument(
+        "--convert", action="store_true",
+        help="round more than 8 bits a sample to 8, turn CMYK (by its ICC profile) and LAB into RGB; refused otherwise",
+    )  # fmt: skip
+    encoding.add_argument(
+        "--frame", type=not_negative, metavar="N",
+        help="which frame of an animation or page of a scan, from 0; files of several are refused otherwise",
+    )  # fmt: skip
+    encoding.add_argument(
+        "--strip", action="store_true",
+        help="leave out colour profile, EXIF, XMP and resolution, which are kept otherwise; orientation is applied",
+    )  # fmt: skip
 
 
 def parser():
@@ -212,7 +260,7 @@ def parser():
     goal.add_argument("--target-bpp", type=positive(float), help="at most so many bits a pixel, and near it")
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
     encoding.add_argument(
-        "--effort", type=effort, default=0, metavar="STEPS",
+        "--effort", type=not_negative, default=0, metavar="STEPS",
         help="gradient steps in search of smaller files: 100 takes a minute and more a picture (default: 0, fast)",
     )  # fmt: skip
     encoding.add_argument(
@@ -220,15 +268,23 @@ def parser():
         help="; ".join(f"{name}: {text}" for name, text in codec.codecs().items()),
     )  # fmt: skip
 
+    add_ways_on(encoding)
+
     decoding = add("decode", decode, "Decompress .cae files.")
     add_conversion(decoding)
     decoding.add_argument("--format", default="png", help="file name ending, if no output file is named (default: png)")
 
+    decoding.add_argument(
+        "--output-quality", type=quality_of_writer, metavar="Q",
+        help="of formats that lose something, as jpg, webp and avif, 1 to 100 (default: their best)",
+    )  # fmt: skip
+    decoding.add_argument("--strip", action="store_true", help="leave out colour profile, EXIF, XMP and resolution")
+
     about = add("info", info, "Show where the bytes of .cae files go.")
-    for command in (decoding, about):
+    for command in (encoding, decoding, about):
         command.add_argument(
             "--max-pixels", type=positive(int), default=bitstream.MAX_PIXELS,
-            help="refuse pictures that declare more (default: %(default)s)",
+            help="refuse larger pictures (default: %(default)s)",
         )  # fmt: skip
     compared = add("compare", compare, "Compare with JPEG, JPEG 2000, WebP and AVIF at the same size.")
     compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")

@@ -3,18 +3,23 @@
     data = encode(image, quality=50)
     image = decode(data)
 
+What is the same for every codec is done here: metadata go along, grey pictures come back grey, and pictures of one
+colour need no network.
 A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
 import functools
 import importlib
+import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cae_compress import bitstream
+import numpy as np
+
+from cae_compress import bitstream, constant, pictures
 from cae_compress.bitstream import BitstreamError
-from cae_compress.checks import whole_number
+from cae_compress.checks import number, whole_number
 
 DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
@@ -62,6 +67,7 @@ CODECS = {
         tuple(f"cheng2018-{k}" for k in range(1, 6)),
     ),
 }
+CONSTANT = constant.ConstantCodec()
 
 
 def codecs():
@@ -87,25 +93,36 @@ def _load(model):
     return getattr(importlib.import_module(module), kind)(**CODECS[model].options)
 
 
-def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
+def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):
     """Compress a picture.
 
     Args:
-        image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
+        image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey; or a Pillow image, made upright.
         quality: number from 1 (smallest file) to 100 (best picture), whatever the model.
         effort: int, 0 to be fast; a hundred for a smaller file at the same PSNR and much more time (flagship only).
         model: name of a codec, one of `codecs()`.
+        metadata: `Metadata` to go with the picture; by default what a Pillow image carries, and nothing with an array.
 
     Returns:
         bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
-        round otherwise, and may give another file of the same quality (environment.md).
+        round otherwise, and may give another file of the same quality (environment.md). A picture of one colour takes no
+        more than its header, and is exact.
 
     Raises:
-        PictureError: `image` is not such an array.
+        PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
         ValueError: `quality` or `effort` is out of range, or there is no such model.
     """
     codec = load_codec(model)
-    return codec.encode(image, codec.setting_of_quality(quality), **_options(codec, effort))
+    setting, options = codec.setting_of_quality(number("quality", quality, 1, 100)), _options(codec, effort)
+    picture = pictures.picture_of(image)
+    rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
+    if constant.is_constant(rgb):
+        data, colour = CONSTANT.encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
+    else:
+        data = codec.encode(rgb, setting, **options)
+    header, payload = bitstream.read(data, math.inf)
+    metadata = picture.metadata if metadata is None else metadata
+    return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
 
 
 def _options(codec, effort):
@@ -114,16 +131,17 @@ def _options(codec, effort):
     return {"effort": effort} if effort else {}
 
 
-def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL):
+def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=None):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
     The quality is searched for: each probe codes the picture, ten or so are needed.
 
     Args:
-        image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
-        max_bytes: int.
+        image: as `encode` takes it.
+        max_bytes: int; metadata count.
         effort: as `encode` takes it, spent on every probe.
         model: name of a codec, one of `codecs()`.
+        metadata: as `encode` takes it.
 
     Returns:
         bytes of a .cae file.
@@ -133,17 +151,19 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL):
         ValueError: not even the smallest file is small enough, or as `encode` raises it.
     """
     low, high = 1.0, 100.0
-    best = encode(image, low, effort, model)
+    picture = pictures.picture_of(image)
+    image, metadata = picture.pixels, picture.metadata if metadata is None else metadata
+    best = encode(image, low, effort, model, metadata)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
-    largest = encode(image, high, effort, model)
+    largest = encode(image, high, effort, model, metadata)
     if len(largest) <= max_bytes:
         return largest
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
         quality = (low + high) / 2
-        data = encode(image, quality, effort, model)
+        data = encode(image, quality, effort, model, metadata)
         if len(data) <= max_bytes:
             low, best = quality, data
         else:
@@ -151,25 +171,34 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL):
     return best
 
 
-def decode(data, max_pixels=bitstream.MAX_PIXELS):
+def decode(data, max_pixels=bitstream.MAX_PIXELS, as_stored=False):
     """Decompress a .cae file.
 
     Args:
         data: bytes-like, the whole file.
-        max_pixels: files that declare a larger picture are refused.
+        max_pixels: files that declare a larger picture are refused (`bitstream.read`).
+        as_stored: whether to give grey pictures as grey.
 
     Returns:
-        uint8 array, shape (h, w, 3), RGB.
+        uint8 array, shape (h, w, 3), RGB; or (h, w) of a grey picture, `as_stored`.
 
     Raises:
         BitstreamError: the file is damaged, truncated, too large, or made by a model that is not here.
     """
     header, payload = bitstream.read(data, max_pixels)
-    return codec_of(header).decode_payload(header, payload)
+    rgb = pictures.in_colour(codec_of(header).decode_payload(header, payload), header.colour)
+    return np.ascontiguousarray(rgb[..., 0]) if as_stored and header.colour == bitstream.GREY else rgb
+
+
+def metadata_of(data, max_pixels=bitstream.MAX_PIXELS):
+    """The `Metadata` in a .cae file, which is not decoded; raises BitstreamError."""
+    return bitstream.read(data, max_pixels)[0].metadata
 
 
 def codec_of(header):
     """The codec whose model made a file of this `bitstream.Header`; raises BitstreamError if there is none here."""
+    if header.model == constant.MODEL:
+        return CONSTANT
     names = [name for name, entry in CODECS.items() if header.model in entry.name_in_files]
     if not names:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
@@ -177,11 +206,11 @@ def codec_of(header):
     return next((codec for codec in found if codec.weights_id == header.weights), found[0])
 
 
-def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
+def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):
     """Compress a picture into a file; arguments and errors of `encode`. An existing file is replaced."""
-    Path(path).write_bytes(encode(image, quality, effort, model))
+    Path(path).write_bytes(encode(image, quality, effort, model, metadata))
 
 
-def load(path, max_pixels=bitstream.MAX_PIXELS):
-    """Read a picture from a .cae file; errors of `decode`, and FileNotFoundError."""
-    return decode(Path(path).read_bytes(), max_pixels)
+def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):
+    """Read a picture from a .cae file; arguments and errors of `decode`, and FileNotFoundError."""
+    return decode(Path(path).read_bytes(), max_pixels, as_stored)

@@ -6,14 +6,24 @@
     Image.open("photo.png").save("photo.cae", quality=50)  # effort= and model= too, as `codec.encode` takes them
     Image.open("photo.cae").show()
 
-Damaged files raise `BitstreamError`, pictures that cannot be coded `PictureError`.
+What a picture carries is kept: `icc_profile=`, `exif=`, `xmp=` and `dpi=`, by default those of `Image.info`, come back
+in `Image.info`; give `b""` (for dpi, None) to leave one out. EXIF orientation is applied when saving, so that pictures
+are upright. Grey pictures (modes 1, L, LA) come back in mode L, all others in RGB.
+
+Damaged files raise `BitstreamError`. `PictureError` is for what would lose something, which is to be done first: more
+than 8 bits a sample, CMYK, LAB, transparency, `save_all=True`. Files larger than Pillow's own limit,
+`Image.MAX_IMAGE_PIXELS`, are refused as Pillow refuses any.
 """
+
+import io
 
 from PIL import Image, ImageFile
 
 from cae_compress import bitstream, pictures
+from cae_compress.metadata import Metadata
 
 FORMAT = "CAE"
+MODES = {bitstream.RGB: "RGB", bitstream.GREY: "L", bitstream.EQUAL_RGB: "RGB"}
 
 
 class CaeImageFile(ImageFile.ImageFile):
@@ -24,30 +34,45 @@ class CaeImageFile(ImageFile.ImageFile):
 
     def _open(self):
         self._data = self.fp.read()
-        header, _ = bitstream.read(self._data)
-        self._size, self._mode = (header.width, header.height), "RGB"
-        self.info["model"] = header.model
+        header, _ = bitstream.read(self._data, max_pixels())
+        self._size, self._mode = (header.width, header.height), MODES[header.colour]
+        self.info.update(header.metadata.info(), model=header.model)
 
     def load(self):
         if self._data is not None:
             from cae_compress import codec
 
-            self.im = Image.fromarray(codec.decode(self._data)).im
-            self._data = None
+            pixels = codec.decode(self._data, max_pixels(), as_stored=True)
+            if self._exclusive_fp:
+                self.fp.close()
+            self.fp, self._data = io.BytesIO(pixels), None
+            self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
         return super().load()
 
-    def load_prepare(self):
-        """Nothing to prepare: `load` has the pixels."""
+
+def max_pixels():
+    """Pillow refuses pictures of more than twice its limit, and of any size if there is none."""
+    return 2**62 if Image.MAX_IMAGE_PIXELS is None else max(2 * Image.MAX_IMAGE_PIXELS, bitstream.MAX_PIXELS)
 
 
 def _save(image, file, filename):
     from cae_compress import codec
 
-    options = {name: image.encoderinfo[name] for name in ("quality", "effort", "model") if name in image.encoderinfo}
-    file.write(codec.encode(pictures.from_pillow(image), **options))
+    def given(*names):
+        return {name: image.encoderinfo[name] for name in names if name in image.encoderinfo}
+
+    metadata = given("icc_profile", "exif", "xmp", "dpi")
+    Metadata(**metadata)  # raises what is wrong with them
+    picture = pictures.picture_of(image, metadata)
+    file.write(codec.encode(picture.pixels, metadata=picture.metadata, **given("quality", "effort", "model")))
+
+
+def _save_all(image, file, filename):
+    raise pictures.PictureError("a .cae file holds one picture; save the frames one by one, without save_all")
 
 
 Image.register_open(FORMAT, CaeImageFile, lambda prefix: prefix[:4] == bitstream.MAGIC)
 Image.register_save(FORMAT, _save)
+Image.register_save_all(FORMAT, _save_all)
 Image.register_extension(FORMAT, ".cae")
 Image.register_mime(FORMAT, "image/x-cae")

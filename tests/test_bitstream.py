@@ -48,8 +48,8 @@ def test_bytes_after_the_end_are_noticed():
 
 def test_a_file_of_a_later_version_says_so():
     data = bytearray(bitstream.write(HEADER, b""))
-    data[4] = 2
-    with pytest.raises(BitstreamError, match="version 2"):
+    data[4] = 3
+    with pytest.raises(BitstreamError, match="version 3"):
         bitstream.read(data)
 
 
@@ -79,4 +79,28 @@ def test_a_name_that_is_not_text_is_refused():
     data[6] = 0xFF
     data[36:40] = zlib.crc32(data[:36]).to_bytes(4, "little")
     with pytest.raises(BitstreamError, match="ASCII"):
+        bitstream.read(data)
+
+
+@pytest.mark.parametrize("width, height", [(1, 2**28), (2**28, 1), (2, 2**27), (1, 2**23), (10, 2**23)])
+def test_a_picture_so_narrow_that_it_costs_far_more_than_its_pixels_is_refused(width, height):
+    data = bitstream.write(bitstream.Header("cheng2018", b"1234", width, height, 0), b"")
+    with pytest.raises(BitstreamError, match="raise max_pixels"):
+        bitstream.read(data)
+    assert bitstream.read(data, max_pixels=2**36)
+
+
+@pytest.mark.parametrize("width, height", [(1, 2**14), (2**14, 2**14), (1, 1), (768, 512), (129, 2**20)])
+def test_pictures_of_usual_sizes_are_not(width, height):
+    data = bitstream.write(bitstream.Header("cheng2018", b"1234", width, height, 0), b"")
+    assert bitstream.read(data)
+    assert width * height > 10**6 or bitstream.read(data, max_pixels=width * height)
+
+
+@pytest.mark.parametrize("version, colour", [(1, 1), (1, 2), (2, 3), (2, 255)])
+def test_an_unknown_colour_is_refused(version, colour):
+    data = bytearray(bitstream.write(HEADER, b""))
+    data[4], data[27] = version, colour
+    data[36:40] = zlib.crc32(data[:36]).to_bytes(4, "little")
+    with pytest.raises(BitstreamError, match=f"colour {colour}"):
         bitstream.read(data)

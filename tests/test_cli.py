@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import cae_compress
 from cae_compress import cli
@@ -116,7 +116,9 @@ def test_bench_prints_speeds(monkeypatch, capsys):
 @pytest.mark.parametrize(
     "args",
     [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"],
-     ["encode", "a", "-j", "0"], ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"],
+     ["encode", "a", "--background", "nothing"], ["encode", "a", "--frame", "-1"],
+     ["decode", "a", "--output-quality", "101"], ["encode", "a", "-j", "0"],
+     ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"],
      ["unknown"]],
 )  # fmt: skip
 def test_a_wrong_command_line_exits_with_2(args, capsys):
@@ -140,3 +142,46 @@ def test_effort_is_spent(pictures):
     assert target.with_suffix(".cae").read_bytes() == cae_compress.encode(picture, 40, effort=2)
     with pytest.raises(SystemExit, match="2"):
         run("encode", target, "--effort", -1)
+
+
+def test_pictures_that_are_refused_have_a_way_on(tmp_path, capsys):
+    rgba = np.zeros((20, 30, 4), np.uint8)
+    rgba[:10] = 200, 100, 50, 255
+    Image.fromarray(rgba).save(tmp_path / "clear.png")
+    Image.new("CMYK", (30, 20), (200, 30, 60, 10)).save(tmp_path / "print.tif")
+    Image.fromarray(np.full((20, 30), 30_000, np.uint16)).save(tmp_path / "deep.png")
+    frames = [Image.new("L", (30, 20), 60 * k + 30) for k in range(3)]
+    frames[0].save(tmp_path / "scan.tif", save_all=True, append_images=frames[1:])
+    ways = {
+        "clear.png": ("--background", "#ff8000"), "print.tif": ("--convert",), "deep.png": ("--convert",),
+        "scan.tif": ("--frame", "2"),
+    }  # fmt: skip
+    for name, way in ways.items():
+        assert run("encode", tmp_path / name, "-o", tmp_path / "a.cae", "-f") == 1
+        message = capsys.readouterr().err
+        assert name in message and way[0] in message and "Traceback" not in message
+        assert run("encode", tmp_path / name, *way, "-o", tmp_path / "a.cae", "-f", "-q", 90) == 0
+        decoded = cae_compress.load(tmp_path / "a.cae", as_stored=True).astype(int)
+        expected = {"clear.png": [255, 128, 0], "print.tif": [53, 216, 187], "deep.png": 117, "scan.tif": 150}[name]
+        assert np.abs(decoded[-1, -1] - expected).max() < 12
+
+
+def test_encode_refuses_large_pictures_until_the_limit_is_raised(pictures, capsys):
+    assert run("encode", pictures[0], "--max-pixels", 130 * 140 - 1) == 1
+    assert "--max-pixels" in capsys.readouterr().err
+    assert run("encode", pictures[0], "--max-pixels", 130 * 140) == 0
+
+
+def test_metadata_that_are_left_out_are_said_in_a_line(tmp_path, capsys):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "x" * (2**20 + 1), zip=True)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png", pnginfo=text)
+    assert run("encode", tmp_path / "a.png") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "a.png: metadata that cannot be read is left out" in lines[0]
+
+
+def test_grey_goes_in_and_comes_out_as_grey(pictures, tmp_path):
+    Image.open(pictures[0]).convert("L").save(tmp_path / "grey.png")
+    assert run("encode", tmp_path / "grey.png") == 0 and run("decode", tmp_path / "grey.cae", "-f") == 0
+    assert Image.open(tmp_path / "grey.png").mode == "L"

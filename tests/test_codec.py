@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import cae_compress
 from cae_compress import BitstreamError, PictureError, bitstream, codec, metrics
@@ -152,3 +153,53 @@ def test_memory_beyond_the_pictures_themselves_does_not_grow_with_their_height()
     assert answer.returncode == 0, answer.stderr
     pictures_mib = 2 * 2048 * 2048 * 3 / 2**20  # the original and the decoded one
     assert float(answer.stdout) < pictures_mib + 250
+
+
+@pytest.mark.parametrize("model", codec.codecs())
+def test_grey_comes_back_grey_and_pays_for_no_other_plane(model, photograph):
+    grey = photograph[:140, :150, 1]
+    data, in_colour = (cae_compress.encode(image, 40, model=model) for image in (grey, photograph[:140, :150]))
+    decoded = cae_compress.decode(data)
+    assert decoded.shape == (140, 150, 3) and np.ptp(decoded, axis=-1).max() == 0
+    stored = cae_compress.decode(data, as_stored=True)
+    assert np.array_equal(stored, decoded[..., 0]) and stored.flags.c_contiguous
+    assert metrics.psnr(photograph[:140, :150, 1], stored) > 20 and len(data) < len(in_colour)
+    in_three = cae_compress.encode(np.dstack([grey] * 3), 40, model=model)
+    assert np.array_equal(cae_compress.decode(in_three, as_stored=True), decoded), "RGB comes back as RGB, and grey"
+    assert len(in_three) == len(data)
+
+
+def test_grey_is_nearer_to_the_original_than_what_the_network_makes_of_it(photograph):
+    grey = photograph[..., 1]
+    data = cae_compress.encode(grey, 60)
+    as_rgb = codec.load_codec().decode(data)
+    assert np.ptp(as_rgb, axis=-1).max() > 0
+    assert metrics.psnr(np.dstack([grey] * 3), cae_compress.decode(data)) > metrics.psnr(np.dstack([grey] * 3), as_rgb)
+
+
+def test_colour_pictures_are_files_of_version_1_as_they_were(photograph):
+    assert cae_compress.encode(photograph, 40) == codec.load_codec().encode(photograph, 40)
+    assert cae_compress.encode(photograph, 40)[4] == 1
+
+
+def test_a_pillow_image_is_encoded_upright_with_what_it_carries(photograph):
+    image = Image.fromarray(photograph)
+    tags = Image.Exif()
+    tags[0x0112], tags[0x0132] = 6, "2024:05:01 10:00:00"
+    image.info |= {"exif": tags.tobytes(), "dpi": (300, 300)}
+    data = cae_compress.encode(image, 40)
+    assert np.array_equal(
+        cae_compress.decode(data), cae_compress.decode(cae_compress.encode(np.rot90(photograph, -1), 40))
+    )
+    assert cae_compress.metadata_of(data).dpi == (300, 300) and b"2024:05:01" in cae_compress.metadata_of(data).exif
+    bare = cae_compress.encode(image, 40, metadata=cae_compress.Metadata())
+    assert not cae_compress.metadata_of(bare) and len(bare) < len(data)
+
+
+def test_a_bomb_is_refused_before_anything_is_allocated():
+    model = codec.load_codec()
+    for size in ((1, 2**28), (2**27, 2)):
+        data = bitstream.write(bitstream.Header(model.model, model.weights_id, *size, 896), b"")
+        assert len(data) < 40
+        with pytest.raises(BitstreamError, match="narrow"):
+            cae_compress.decode(data)

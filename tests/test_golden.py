@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from golden.make import latents_hash
 
+from cae_compress import decode, metadata_of
+
 FOLDER = Path(__file__).parent / "golden"
 HASHES = json.loads((FOLDER / "latents.json").read_text())
 
@@ -16,6 +18,16 @@ HASHES = json.loads((FOLDER / "latents.json").read_text())
 @pytest.mark.parametrize("name", HASHES)
 def test_a_golden_file_decodes_to_its_recorded_latents(name):
     assert latents_hash((FOLDER / name).read_bytes()) == HASHES[name]
+
+
+def test_golden_files_of_version_2_hold_what_went_with_the_picture():
+    for name in ("metadata-front.cae", "flat-grey-front.cae"):
+        metadata = metadata_of((FOLDER / name).read_bytes())
+        assert metadata.icc_profile == bytes(range(256)) * 2 and metadata.xmp == b"<x:xmpmeta/>" * 9
+        assert metadata.exif[:4] == b"II*\0" and metadata.dpi[0] == 300
+    for name in ("grey-front.cae", "grey-cheng2018-front.cae", "flat-grey-front.cae"):
+        assert decode((FOLDER / name).read_bytes(), as_stored=True).ndim == 2
+    assert (decode((FOLDER / "flat-front.cae").read_bytes()) == (10, 200, 77)).all()
 
 
 FRESH = """

@@ -18,6 +18,7 @@ import numpy as np
 
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cheng2018 import blocks, contexts
+from cae_compress.cheng2018.quantizer import LEVEL_UNIT
 from cae_compress.coding import arithmetic, entropy
 from cae_compress.coding.arithmetic import code_bit, code_raw_bits
 from cae_compress.coding.binarization import SLOTS, code_remainder
@@ -96,7 +97,7 @@ class LatentCoder(arithmetic.Stream):
         super().__init__(data)
         self.fitted = (model.averages_at(levels), model.mean_weights, model.magnitude_weights)
         self.contexts = model.new_contexts()
-        self.basis_bits = basis_bits(levels)
+        self.basis_bits, self.limit = basis_bits(levels), levels // LEVEL_UNIT
         self.last_colours = np.zeros(PLANES, np.int32)
         # the last row of the tiles above: q, remainder and activity of `contexts.code_row`
         columns = blocks.padded_size(width, BLOCK_SIZE) // BLOCK_SIZE * CODE_SIZE
@@ -130,6 +131,8 @@ class LatentCoder(arithmetic.Stream):
                 both[0] = both[1]
         for above, both in zip(self.above, rows):
             above[columns] = both[1, 1:-1]
+        if self.decoding and not (-self.limit <= tile.q.min() and tile.q.max() < self.limit):
+            raise BitstreamError("damaged: a latent is outside the quantizer's range")
 
     def _code_side_information(self, tile):
         self._reserve(tile.classes.size * (2 if tile.bases is None else 2 + MAPS * MAPS))
@@ -138,6 +141,8 @@ class LatentCoder(arithmetic.Stream):
             raise BitstreamError("damaged: a block has an impossible class")
         if tile.bases is not None:
             code_bases(*stream, tile.classes, tile.ranges, tile.bases, self.basis_bits, self.decoding)
+            if self.decoding and np.abs(tile.bases).max() > 1 << self.basis_bits:
+                raise BitstreamError("damaged: a basis is not orthonormal")
         self.side_bits += arithmetic.information(self.coder) - before
 
 

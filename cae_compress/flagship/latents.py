@@ -24,6 +24,7 @@ from cae_compress.flagship.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTA
 from cae_compress.flagship.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
 from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.trellis import (
+    MAX_LATENT,
     QUANTIZERS,
     centre_of,
     index_of,
@@ -91,7 +92,7 @@ class RDLatentCoder(arithmetic.Stream):
             probably was before rounding (`centroids`).
 
         Raises:
-            BitstreamError: decoding came to something that no encoder writes.
+            BitstreamError: decoding came to something that no encoder writes, as latents beyond `MAX_LATENT`.
         """
         side = np.zeros(len(GROUPS), np.int64)
         return self._code(height, width, side, lambda at, channels, mean, _: np.zeros(mean.shape, np.int32))
@@ -118,6 +119,8 @@ class RDLatentCoder(arithmetic.Stream):
                 shape = latents[at][..., channels].shape
                 if self.decoding:
                     self._code_values(k, values, mean, bucket, False, dependent)
+                    if np.abs(values).max(initial=0) > MAX_LATENT:
+                        raise BitstreamError("damaged: a latent is outside what an encoder writes")
                     offsets[at][..., channels] = offsets_of(values, mean, bucket, TABLE, dependent).reshape(shape)
                 else:
                     skip = leave_out(values, mean, bucket)

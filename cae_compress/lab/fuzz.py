@@ -1,42 +1,56 @@
 """Throws damaged files at the decoder: `python -m cae_compress.lab.fuzz --count 100000`.
 
-Each file is a valid one after bit flips, truncation, splicing with another, absurd sizes, or a change of model; every
-second one gets a correct checksum again. What must come of it: `BitstreamError`, or, if the checksum is right, a
-picture of the declared size. Anything else stops the run and leaves the file that did it. Every tenth file goes all
-the way to a picture, the others to latents: everything that reads bytes.
+Each file is a valid one, of version 1 or 2, after bit flips, truncation, splicing with another, absurd or very narrow
+sizes, damaged metadata, or a change of model; every second one gets a correct checksum again. What must come of it:
+`BitstreamError`, or, if the checksum is right, a picture of the declared size; and neither may cost much time or
+memory. Anything else stops the run and leaves the file that did it. Every tenth file goes all the way to a picture, the
+others to latents: everything that reads bytes. (Where Python has no module `resource`, as on Windows, memory is not
+watched.)
 """
 
 import argparse
-import resource
 import struct
 import sys
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from cae_compress import bitstream, codec, datasets
+from cae_compress import Metadata, bitstream, codec, datasets
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship.codec import RDCodec
+from cae_compress.metadata import MAX_BYTES
+
+try:
+    import resource
+except ImportError:
+    resource = None
 
 MAX_PIXELS = 1 << 20  # larger pictures are refused, so that the run takes minutes
 SLACK_BYTES = 256 << 20
+BOMB = zlib.compress(bytes(MAX_BYTES + 1))  # metadata longer than there may be, in 16 KiB
+MAX_SECONDS = 60  # of all cores together, for one file
 
 
 def seeds():
-    """Valid files to damage: both models, several sizes and rates, both rotations, a flat one."""
+    """Valid files to damage: both models, several sizes and rates, both rotations, a flat one, grey, with metadata."""
     photographs = datasets.bundled()
     pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
     settings = {CAECodec("fixed"): (2, 5, 9), CAECodec("block"): (2, 5, 9), RDCodec(): (1, 40, 100)}
-    return [coder.encode(picture, k) for coder, chosen in settings.items() for picture in pictures for k in chosen]
+    files = [coder.encode(picture, k) for coder, chosen in settings.items() for picture in pictures for k in chosen]
+    metadata = Metadata(bytes(range(256)) * 4, b"II*\0" + bytes(60), "<x:xmpmeta/>" * 20, (300, 300))
+    for image in (pictures[0], pictures[0][..., 0], pictures[2]):
+        files += [codec.encode(image, 40, metadata=carried) for carried in (None, metadata)]
+    return files
 
 
 def mutate(rng, files):
     """A damaged file, and whether its checksum was made right: (bytes, bool)."""
     data = bytearray(files[rng.integers(len(files))])
-    kind = rng.integers(6)
+    kind = rng.integers(8)
     if kind == 0:  # bit flips
         for _ in range(rng.integers(1, 9)):
             data[rng.integers(len(data))] ^= 1 << rng.integers(8)
@@ -50,6 +64,18 @@ def mutate(rng, files):
         struct.pack_into("<I", data, 10 + data[5] + 4 * int(rng.integers(2)), sizes[rng.integers(len(sizes))])
     elif kind == 4:  # another model, version, weights, colour or settings
         data[rng.integers(min(36, len(data)))] = rng.integers(256)
+    elif kind == 5:  # very narrow
+        sides = [1, 1 << int(rng.integers(10, 31))]
+        struct.pack_into("<II", data, 10 + data[5], *(sides if rng.integers(2) else sides[::-1]))
+    elif kind == 6:  # metadata: the length of the payload says where they begin
+        start = 31 + data[5] + int.from_bytes(data[23 + data[5] : 27 + data[5]], "little")
+        data[4] = 2
+        if rng.integers(2):  # another chunk, sound or not
+            kinds = [*bitstream.KINDS.values(), b"WHAT"]
+            content = (zlib.compress(b"II*\0"), BOMB, rng.bytes(8))[rng.integers(3)]
+            data += struct.pack("<4sBI", kinds[rng.integers(5)], rng.integers(3), len(content)) + content
+        elif start < len(data):
+            data[start + int(rng.integers(len(data) - start))] = rng.integers(256)
     else:  # noise in place of the payload
         start = 31 + data[5]
         data[start:] = rng.bytes(len(data) - start)
@@ -58,9 +84,11 @@ def mutate(rng, files):
 
 
 def repair(data):
-    """Make the payload's length and the checksum right."""
+    """Make the payload's length, where it is beyond what there is, and the checksum right."""
     end = 6 + data[5] + 21
-    struct.pack_into("<I", data, end - 4, len(data) - end - 4)
+    there = len(data) - end - 4
+    if data[4] == 1 or struct.unpack_from("<I", data, end - 4)[0] > there:
+        struct.pack_into("<I", data, end - 4, there)
     struct.pack_into("<I", data, end, zlib.crc32(data[end + 4 :], zlib.crc32(data[:end])))
     return bytes(data)
 
@@ -85,7 +113,8 @@ def run(count, seed=1, progress=True):
         dict from outcome to number: "refused", "picture" (only with a right checksum), "unchanged".
 
     Raises:
-        AssertionError: a file with a wrong checksum was decoded, or memory grew by more than 256 MB.
+        AssertionError: a file with a wrong checksum was decoded, memory grew by more than 256 MB, or a file took more
+            than a minute.
     """
     rng = np.random.default_rng(seed)
     files = seeds()
@@ -95,9 +124,11 @@ def run(count, seed=1, progress=True):
     before = peak_bytes()
     for k in tqdm(range(count), disable=not progress, unit="file"):
         data, repaired = mutate(rng, files)
+        begin = time.process_time()
         try:
             result = "unchanged" if data in files else outcome(data, whole=k % 10 == 0)
             assert repaired or result != "picture", "decoded in spite of a wrong checksum"
+            assert time.process_time() - begin < MAX_SECONDS, "took more than a minute"
             assert peak_bytes() - before < SLACK_BYTES, "memory grew by more than 256 MB"
         except BaseException:
             Path("fuzz-failure.cae").write_bytes(data)
@@ -108,7 +139,9 @@ def run(count, seed=1, progress=True):
 
 
 def peak_bytes():
-    """The most memory this process has had, in bytes."""
+    """The most memory this process has had, in bytes; 0 where that cannot be known."""
+    if resource is None:
+        return 0
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -147,3 +147,27 @@ def test_an_unknown_rotation_or_model_is_refused():
         CAECodec("diagonal")
     with pytest.raises(FileNotFoundError, match="no weights named 'nothing'"):
         CAECodec(model="nothing")
+
+
+@pytest.mark.parametrize("value", [64, -65, 5000])
+def test_latents_outside_the_quantizers_range_are_refused(value, fixed_codec, photograph, monkeypatch):
+    def beyond(*args):
+        latents = CAECodec.quantize(fixed_codec, *args)
+        latents.q[1, 0, 3, 4, 5], latents.classes[1, 0] = value, 32
+        return latents
+
+    monkeypatch.setattr(fixed_codec, "quantize", beyond)
+    data = fixed_codec.encode(photograph, 7)  # -64 to 63
+    with pytest.raises(BitstreamError, match="outside the quantizer's range"):
+        fixed_codec.decode(data)
+
+
+def test_a_basis_that_is_none_is_refused(block_codec, photograph, monkeypatch):
+    def beyond(*args):
+        latents = CAECodec.quantize(block_codec, *args)
+        latents.bases[0, 0, 3, 0] = 1 << 12
+        return latents
+
+    monkeypatch.setattr(block_codec, "quantize", beyond)
+    with pytest.raises(BitstreamError, match="basis"):
+        block_codec.decode(block_codec.encode(photograph, 6))

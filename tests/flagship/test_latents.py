@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cae_compress import RDCodec
+from cae_compress import BitstreamError, RDCodec, bitstream
 from cae_compress.flagship import codec as flagship_codec
 from cae_compress.flagship import integer_context, latents, trellis
 from cae_compress.flagship.integer_passes import PER_STEP
@@ -58,3 +58,22 @@ def test_leaving_out_changes_next_to_nothing_of_a_photograph(photograph, monkeyp
     monkeypatch.setattr(latents, "leave_out", lambda *_: False)
     everything, longer = encoded()
     assert len(data) < 1.005 * len(longer) and (q != everything).mean() < 1e-3
+
+
+@pytest.mark.parametrize("value", [trellis.MAX_LATENT + 2, -40_000, 70_000])
+def test_latents_that_no_encoder_writes_are_refused_not_wrapped(value, monkeypatch):
+    codec = RDCodec()
+    y = np.zeros((2, 3, integer_context.CHANNELS), np.float32)
+    y[1, 1, :4] = 3
+
+    def beyond(y, mean, bucket, channels):
+        q = np.zeros(mean.shape, np.int32)
+        if channels.start == 0:
+            q[-1, 0] = value
+        return q
+
+    coder = RDLatentCoder(codec.context, codec.probabilities, 900)
+    coder.encode(y, beyond, dependent=False)
+    header = bitstream.Header("rdcae", codec.weights_id, 48, 32, 900)
+    with pytest.raises(BitstreamError, match="outside what an encoder writes"):
+        codec.decode(bitstream.write(header, coder.finish()))

@@ -1,7 +1,8 @@
 """Makes the golden files of today's encoders: only when they change on purpose. `python tests/golden/make.py`.
 
 Files of earlier encoders stay for ever: `*-rdcae.cae` were written when TensorFlow compiled the flagship's analysis
-wrongly.
+wrongly. `*-fixed`, `*-block`, `*-rate` and `*-flagship` are what a codec writes itself, `*-front` what comes out of the
+front door: version 2 of the container, and pictures of one colour.
 """
 
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import CAECodec, RDCodec, bitstream, codec, datasets
+from cae_compress import CAECodec, Metadata, RDCodec, bitstream, codec, datasets
 from cae_compress.cheng2018.latents import Latents
 from cae_compress.cheng2018.rate_codec import RateCAECodec
 
@@ -28,6 +29,20 @@ def latents_hash(data):
         latents = Latents.concatenate(latents)
         parts = (latents.q, latents.classes, latents.colours, latents.ranges, latents.bases)
     return hashlib.sha256(b"".join(np.ascontiguousarray(p).tobytes() for p in parts if p is not None)).hexdigest()
+
+
+def files_of_version_2(photographs):
+    """Files of the front door: dict from name to bytes."""
+    grey = photographs["astronaut"][:130, :60, 0]
+    metadata = Metadata(bytes(range(256)) * 2, b"II*\0\x08\0\0\0\0\0\0\0\0\0", "<x:xmpmeta/>" * 9, (300, 72.009))
+    return {
+        "grey-front.cae": codec.encode(grey, 50),
+        "grey-cheng2018-front.cae": codec.encode(grey, 50, model="cheng2018"),
+        "equal-front.cae": codec.encode(np.dstack([grey] * 3), 20),
+        "metadata-front.cae": codec.encode(photographs["coffee"][150:250, 200:340], 50, metadata=metadata),
+        "flat-front.cae": codec.encode(np.full((512, 768, 3), (10, 200, 77), np.uint8)),
+        "flat-grey-front.cae": codec.encode(np.full((5, 7), 93, np.uint8), metadata=metadata),
+    }
 
 
 def main():
@@ -53,6 +68,9 @@ def main():
             file = FOLDER / f"{name}-{kind}.cae"
             file.write_bytes(data)
             hashes[file.name] = latents_hash(data)
+    for name, data in files_of_version_2(photographs).items():
+        (FOLDER / name).write_bytes(data)
+        hashes[name] = latents_hash(data)
     (FOLDER / "latents.json").write_text(json.dumps(hashes, indent=1) + "\n")
 
 

@@ -26,3 +26,29 @@ def test_repaired_files_pass_the_checksum(fixed_codec):
     data[-1] ^= 255
     header, payload = bitstream.read(fuzz.repair(data))
     assert header.width == 8 and payload == bytes(data[40:])
+
+
+def test_the_fuzzer_would_notice_a_file_that_costs_much(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fuzz, "MAX_SECONDS", 0)
+    with pytest.raises(AssertionError, match="took more"):
+        fuzz.run(500, seed=7, progress=False)
+    assert (tmp_path / "fuzz-failure.cae").exists()
+
+
+def test_the_fuzzer_tries_files_of_both_versions_and_metadata_that_look_right():
+    rng, files = np.random.default_rng(7), fuzz.seeds()
+    assert {data[4] for data in files} == {1, 2}
+    damaged = [data for data, repaired in (fuzz.mutate(rng, files) for _ in range(2000)) if repaired]
+    reasons = []
+    for data in damaged:
+        try:
+            bitstream.read(data, fuzz.MAX_PIXELS)
+        except bitstream.BitstreamError as error:
+            reasons.append(str(error))
+    assert any("narrow" in reason for reason in reasons) and any("metadata" in reason for reason in reasons)
+
+
+def test_the_fuzzer_is_there_without_the_module_resource(monkeypatch):
+    monkeypatch.setattr(fuzz, "resource", None)
+    assert fuzz.peak_bytes() == 0

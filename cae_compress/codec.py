@@ -6,13 +6,14 @@
 A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
-import functools
 import importlib
-import threading
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cae_compress import bitstream
+import numpy as np
+
+from cae_compress import bitstream, files, loading
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import whole_number
 
@@ -20,7 +21,6 @@ DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
-_LOADING = threading.Lock()  # threads that start together share one codec
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,10 @@ def load_codec(model=DEFAULT_MODEL):
     """
     if model not in CODECS:
         raise ValueError(f"there is no model {model!r}; there are {', '.join(CODECS)}")
-    with _LOADING:
-        return _load(model)
+    return _load(model)
 
 
-@functools.cache
+@loading.once
 def _load(model):
     module, kind = CODECS[model].home.split(":")
     return getattr(importlib.import_module(module), kind)(**CODECS[model].options)
@@ -125,8 +124,10 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL):
 
     Raises:
         PictureError: `image` is not such an array.
-        ValueError: not even the smallest file is small enough, or as `encode` raises it.
+        ValueError: not even the smallest file is small enough, `max_bytes` is no positive whole number, or as `encode`
+            raises it.
     """
+    max_bytes = whole_number("max_bytes", max_bytes, 1, sys.maxsize)
     low, high = 1.0, 100.0
     best = encode(image, low, effort, model)
     if len(best) > max_bytes:
@@ -171,8 +172,21 @@ def codec_of(header):
 
 
 def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL):
-    """Compress a picture into a file; arguments and errors of `encode`. An existing file is replaced."""
-    Path(path).write_bytes(encode(image, quality, effort, model))
+    """Compress a picture into a file; arguments and errors of `encode`, and OSError if it cannot be written.
+
+    An existing file is replaced when the new one is complete (`files`), and stays as it was after an error.
+    """
+    files.write(path, encode(image, quality, effort, model))
+
+
+def warm_up():
+    """Compile all machine code that coding needs, with each codec on a small picture, so that no picture has to wait.
+
+    It is kept for the next process (`coding.compiled`): once after an installation is enough.
+    """
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for model in CODECS:
+        decode(encode(picture, model=model))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS):

@@ -14,12 +14,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from cae_compress import bitstream, codec, datasets
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship.codec import RDCodec
+from cae_compress.progress import progress_bar
 
 MAX_PIXELS = 1 << 20  # larger pictures are refused, so that the run takes minutes
 SLACK_BYTES = 256 << 20
@@ -93,7 +93,7 @@ def run(count, seed=1, progress=True):
     for file in (files[0], files[-1]):
         outcome(file, whole=True)
     before = peak_bytes()
-    for k in tqdm(range(count), disable=not progress, unit="file"):
+    for k in progress_bar(range(count), show=progress, unit="file"):
         data, repaired = mutate(rng, files)
         try:
             result = "unchanged" if data in files else outcome(data, whole=k % 10 == 0)

@@ -103,11 +103,11 @@ def convert_piped(convert, suffix, args):
 
 
 def read(path):
-    """The bytes of a file, or of standard input; raises OSError."""
+    """The bytes of a file, or of standard input; raises OSError, or UsageError if that is closed."""
     if path != PIPE:
         return Path(path).read_bytes()
     if sys.stdin is None:
-        raise OSError("standard input is closed")
+        raise UsageError("standard input is closed")
     return sys.stdin.buffer.read()
 
 

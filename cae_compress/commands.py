@@ -117,9 +117,7 @@ def bench(args):
 
 def warm_up(args):
     """Compile what coding needs."""
-    from cae_compress.coding import compiled
-
     start = time.monotonic()
     codec.warm_up()
-    print(f"ready after {time.monotonic() - start:.0f} s; machine code is in {compiled.cache_folder() or 'no folder'}")
+    print(f"ready after {time.monotonic() - start:.0f} s")
     return 0

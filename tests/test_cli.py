@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from numba.core import event
 from PIL import Image
 
 import cae_compress
-from cae_compress import cli, codec
+from cae_compress import cli
 
 
 @pytest.fixture
@@ -282,7 +283,20 @@ def test_comparing_goes_on_where_a_codec_or_a_metric_cannot(tmp_path, capsys):
     assert "WebP" in out and "AVIF" in out and "NaN" not in out and "<NA>" not in out and "no such file" in err
 
 
-def test_warming_up_says_where_machine_code_is_kept(monkeypatch, capsys):
-    monkeypatch.setattr("cae_compress.codec.CODECS", {"flagship": codec.CODECS["flagship"]})
-    assert run("warm-up") == 0
-    assert "machine code is in" in capsys.readouterr().out
+def test_after_warming_up_no_picture_waits_for_a_compiler(pictures, capsys):
+    """For functions of every codec: what coding a picture calls has been compiled before."""
+    compiled = set()
+
+    class Listener(event.Listener):
+        def on_start(self, happening):
+            compiled.add(happening.data["dispatcher"].py_func.__qualname__)
+
+        def on_end(self, happening):
+            pass
+
+    assert run("warm-up") == 0 and "ready after" in capsys.readouterr().out
+    with event.install_listener("numba:compile", Listener()):
+        for model in cae_compress.codecs():
+            for path in pictures:
+                cae_compress.decode(cae_compress.encode(np.asarray(Image.open(path)), 90, model=model))
+    assert not compiled

@@ -7,7 +7,6 @@ import time
 import pytest
 
 from cae_compress import loading
-from cae_compress.codec import CODECS, load_codec
 
 
 def by_threads(function, count=8):
@@ -54,10 +53,6 @@ def test_loading_one_may_need_another():
             return self.first + 1
 
     assert Codec().second == 2
-
-
-def test_a_codec_is_one_whether_named_or_not():
-    assert load_codec() is load_codec("flagship") and len({id(load_codec(name)) for name in CODECS}) == len(CODECS)
 
 
 FORKS = """

@@ -73,7 +73,7 @@ def in_a_fork():
             print("refused:", error)
         sys.stdout.flush()
         os._exit(0)
-    for _ in range(600):
+    for _ in range(3000):  # minutes, where many others compute
         if os.waitpid(child, os.WNOHANG)[0]:
             return
         time.sleep(0.1)

@@ -14,8 +14,8 @@ READY = $(VENV)/.ready
 
 demo: $(READY)
 	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --out build
-	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES=$(CURDIR)/build \
-	    $(BIN)/jupyter nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
+	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES="$(CURDIR)/build" \
+	    $(BIN)/python -m nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
 	@echo "Tables, figures and the executed notebook are in build/."
 
 test: $(READY)
@@ -26,11 +26,11 @@ check: $(READY)
 	$(BIN)/ruff format --check
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/python -m jupyterlab notebooks
 
 kodak: $(READY)
 	$(BIN)/python -m cae_compress.lab.evaluate --pictures kodak --out data
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level WARN notebooks/05_kodak.ipynb
+	$(BIN)/python -m nbconvert --to notebook --execute --inplace --log-level WARN notebooks/05_kodak.ipynb
 
 train: $(READY)
 	$(BIN)/python -m cae_compress.cheng2018.train --export build/cheng2018.npz
@@ -47,6 +47,7 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m cae_compress.cli warm-up
 	@touch $@
 
 clean:

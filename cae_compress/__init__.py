@@ -14,6 +14,7 @@ _HOME = {
     "codecs": "codec",
     "save": "codec",
     "load": "codec",
+    "warm_up": "codec",
     "BitstreamError": "bitstream",
     "CAECodec": "cheng2018.codec",
     "RateCAECodec": "cheng2018.rate_codec",

@@ -1,187 +1,44 @@
-"""The command line: `cae-compress encode | decode | info | compare | bench`.
+"""The command line: `cae-compress encode | decode | info | compare | bench | warm-up`.
 
-Exit codes: 0 all done, 1 a file failed or was skipped, 2 the command line is wrong.
+Exit codes: 0 all done, 1 a file failed or was skipped, 2 the command line is wrong, 130 stopped by Ctrl-C.
 """
 
 import argparse
-import multiprocessing
+import contextlib
+import math
+import os
+import signal
 import sys
-import warnings
-from concurrent.futures import ProcessPoolExecutor
+import threading
 from pathlib import Path
 
-from tqdm import tqdm
+from cae_compress import __version__, bitstream, codec, commands, pictures
+from cae_compress.batch import PIPE, UsageError
 
-from cae_compress import bitstream, codec, pictures
-from cae_compress.metadata import NOTHING
+ABOUT = """Learned image compression.
 
-ERRORS = (OSError, ValueError)  # what a bad file raises: BitstreamError and PictureError are ValueErrors
+Every command takes any number of files, tells in one line what is wrong with a bad one, and goes on with the others;
+the exit code is then 1. Nothing is overwritten without leave, and no half-written file is left behind."""
 
+ENCODING = """Reads every format that Pillow reads. A picture is coded as 8-bit RGB or grey; palettes are looked up, the
+orientation that a camera noted is applied; colour profile, EXIF, XMP and resolution are kept. What cannot be coded
+without damage is refused, by name, with the option that is the way on: more than 8 bits a sample, CMYK and other colour
+spaces (--convert), transparent pixels (--background), several frames (--frame)."""
 
-def encode(args):
-    """Compress all files."""
-    return convert_many(encode_file, ".cae", args)
+DECODING = """Writes the format that the output's name ends in, or PNG, which loses nothing. Files that are damaged, of
+another program, or of weights that are not here are refused; so are those that declare more than --max-pixels."""
 
-
-def decode(args):
-    """Decompress all files."""
-    return convert_many(decode_file, f".{args.format}", args)
-
-
-def encode_file(source, target, args):
-    """Compress one picture file."""
-    from cae_compress import metrics
-
-    image, metadata = read_picture(source, args)
-    max_bytes = args.target_bytes
-    if args.target_bpp is not None:
-        max_bytes = int(args.target_bpp * image.shape[0] * image.shape[1] / 8)
-    if max_bytes is None:
-        data = codec.encode(image, args.quality, args.effort, args.model, metadata)
-    else:
-        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata)
-    write(target, data)
-    return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
-
-
-def decode_file(source, target, args):
-    """Decompress one .cae file into the format of the target's name."""
-    from cae_compress import writing
-
-    data = Path(source).read_bytes()
-    image, metadata = codec.decode(data, args.max_pixels, as_stored=True), codec.metadata_of(data, args.max_pixels)
-    partial = target.with_name(f".{target.name}.part{target.suffix}")
-    notes = writing.write(partial, image, NOTHING if args.strip else metadata, args.output_quality)
-    partial.replace(target)
-    return "; ".join([f"{image.shape[1]}x{image.shape[0]}", *notes])
-
-
-def read_picture(source, args):
-    """The pixels of a picture file, and the metadata that go with them, as the options of `encode` say."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
-        picture = pictures.open_picture(source, args.background, args.convert, args.frame, args.max_pixels)
-    return picture.pixels, NOTHING if args.strip else picture.metadata
-
-
-def write(path, data):
-    """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(data)
-    partial.replace(path)
-
-
-def convert_many(convert, suffix, args):
-    """Run `convert` over all files of the command line, `args.jobs` at a time; returns the exit code."""
-    jobs, skipped = [], 0
-    for source in args.files:
-        target = target_of(source, suffix, args)
-        if may_write(target, args.force):
-            jobs.append((source, target))
-        else:
-            print(f"{source}: {target} exists; not overwritten (use --force)", file=sys.stderr)
-            skipped += 1
-    targets = [target for _, target in jobs]
-    if len(set(targets)) < len(targets):
-        sys.exit("cae-compress: two files would be written to one name; use separate --output folders")
-    failed = 0
-    with tqdm(total=len(jobs), unit="file", disable=len(jobs) < 2) as bar:
-        for (source, target), outcome in run(convert, jobs, args):
-            bar.update()
-            if isinstance(outcome, Exception):
-                failed += 1
-                text = str(outcome)
-                tqdm.write(text if str(source) in text else f"{source}: {text}", file=sys.stderr)
-            else:
-                tqdm.write(f"{source} -> {target}: {outcome}")
-    return 1 if failed or skipped else 0
-
-
-def run(convert, jobs, args):
-    """Yield each job with what came of it, text or exception; in this process, or in several."""
-    if args.jobs == 1 or len(jobs) < 2:
-        for job in jobs:
-            yield job, attempt(convert, *job, args)
-        return
-    with ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool:
-        futures = [pool.submit(attempt, convert, *job, args) for job in jobs]
-        for job, future in zip(jobs, futures):
-            yield job, future.result()
-
-
-def attempt(convert, source, target, args):
-    try:
-        return convert(source, target, args)
-    except ERRORS as error:
-        return error
-
-
-def target_of(source, suffix, args):
-    """Where the result of a file goes."""
-    if args.output is None:
-        return source.with_suffix(suffix)
-    if args.output.is_dir() or len(args.files) > 1:
-        args.output.mkdir(parents=True, exist_ok=True)
-        return args.output / source.with_suffix(suffix).name
-    return args.output
-
-
-def may_write(path, force):
-    """True if nothing is lost: the file is new, --force was given, or the user says so."""
-    if force or not path.exists():
-        return True
-    return sys.stdin.isatty() and input(f"overwrite {path}? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def info(args):
-    """Print where the bytes of files go."""
-    failed = 0
-    for path in args.files:
-        try:
-            data = path.read_bytes()
-            header, payload = bitstream.read(data, args.max_pixels)
-            sections = codec.codec_of(header).sections(header, payload)
-        except ERRORS as error:
-            print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
-            failed += 1
-            continue
-        pixels = header.width * header.height
-        print(f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})")
-        parts = {"header": header.num_bytes, **sections}
-        if chunks := len(bitstream.write_chunks(header.metadata)):
-            parts["metadata"] = chunks
-        for name, num_bytes in {**parts, "whole file": len(data)}.items():
-            share = 100 * num_bytes / len(data)
-            print(f"  {name:18} {num_bytes:12.1f} bytes {8 * num_bytes / pixels:9.4f} bpp {share:6.1f} %")
-    return 1 if failed else 0
-
-
-def compare(args):
-    """Print what every codec makes of pictures in files of the same size."""
-    from cae_compress.lab import evaluate
-
-    failed = 0
-    for path in args.files:
-        try:
-            print(f"{path}\n{evaluate.at_equal_size(pictures.read(path), args.quality).to_string(index=False)}\n")
-        except ERRORS as error:
-            print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
-            failed += 1
-    return 1 if failed else 0
-
-
-def bench(args):
-    """Print how fast the coder is."""
-    from cae_compress.lab import bench
-
-    print(bench.report())
-    return 0
+NAMES = """The results lie beside their files, under the same name with another ending. -o NAME names one result; -o
+FOLDER/ (or several files) puts them there. - is standard input or output: cae-compress {command} - -o - <{example}
+Of two files whose results would have one name, the second is left out: give it a call of its own, with -o NAME."""
 
 
 def positive(kind):
+    """A parser of numbers above 0."""
+
     def parse(text):
         value = kind(text)
-        if value <= 0:
+        if not (value > 0 and math.isfinite(value)):
             raise argparse.ArgumentTypeError("must be positive")
         return value
 
@@ -236,24 +93,39 @@ def add_ways_on(encoding):
     )  # fmt: skip
 
 
+def file(text):
+    return text if text == PIPE else Path(text)
+
+
 def parser():
     """The command line's grammar."""
-    top = argparse.ArgumentParser(prog="cae-compress", description="Learned image compression.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    top = argparse.ArgumentParser(
+        prog="cae-compress", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="cae-compress COMMAND --help tells what is kept, what is refused, and how to go on.",
+    )  # fmt: skip
+    top.add_argument("--version", action="version", version=f"cae-compress {__version__}")
+    commands_of = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, action, text, files=True):
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name, action, text, more="", files=True):
+        command = commands_of.add_parser(
+            name, help=text, description=f"{text}\n\n{more}".strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
         command.set_defaults(action=action)
         if files:
-            command.add_argument("files", nargs="+", type=Path, metavar="FILE")
+            command.add_argument("files", nargs="+", type=file, metavar="FILE")
         return command
 
     def add_conversion(command):
-        command.add_argument("-o", "--output", type=Path, help="file or folder to write (default: beside the input)")
+        command.add_argument("-o", "--output", help="file or folder to write (default: beside the input)")
         command.add_argument("-f", "--force", action="store_true", help="overwrite without asking")
-        command.add_argument("-j", "--jobs", type=positive(int), default=1, help="files at a time (default: 1)")
+        command.add_argument(
+            "-j", "--jobs", type=positive(int), default=1,
+            help="files at a time, each in a process of its own of about 1 GB (default: 1)",
+        )  # fmt: skip
 
-    encoding = add("encode", encode, "Compress pictures.")
+    names = NAMES.format(command="encode", example="a.png >a.cae")
+    encoding = add("encode", commands.encode, "Compress pictures.", f"{ENCODING}\n\n{names}")
     add_conversion(encoding)
     goal = encoding.add_mutually_exclusive_group()
     goal.add_argument("-q", "--quality", type=quality, default=50, help="1 (small) to 100 (good); default 50")
@@ -270,34 +142,87 @@ def parser():
 
     add_ways_on(encoding)
 
-    decoding = add("decode", decode, "Decompress .cae files.")
+    names = NAMES.format(command="decode", example="a.cae >a.png")
+    decoding = add("decode", commands.decode, "Decompress .cae files.", f"{DECODING}\n\n{names}")
     add_conversion(decoding)
     decoding.add_argument("--format", default="png", help="file name ending, if no output file is named (default: png)")
-
     decoding.add_argument(
         "--output-quality", type=quality_of_writer, metavar="Q",
         help="of formats that lose something, as jpg, webp and avif, 1 to 100 (default: their best)",
     )  # fmt: skip
     decoding.add_argument("--strip", action="store_true", help="leave out colour profile, EXIF, XMP and resolution")
 
-    about = add("info", info, "Show where the bytes of .cae files go.")
+    about = add("info", commands.info, "Show where the bytes of .cae files go.", f"{PIPE} is standard input.")
     for command in (encoding, decoding, about):
         command.add_argument(
             "--max-pixels", type=positive(int), default=bitstream.MAX_PIXELS,
             help="refuse larger pictures (default: %(default)s)",
         )  # fmt: skip
-    compared = add("compare", compare, "Compare with JPEG, JPEG 2000, WebP and AVIF at the same size.")
+    compared = add(
+        "compare", commands.compare, "Compare with JPEG, JPEG 2000, WebP and AVIF at the same size.",
+        "Blank is what a codec or a metric cannot do with a picture: WebP ends at 16383 pixels, MS-SSIM begins at 161.",
+    )  # fmt: skip
     compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")
-    add("bench", bench, "Measure the speed of the coder.", files=False)
+    add("bench", commands.bench, "Measure the speed of the coder.", files=False)
+    add(
+        "warm-up", commands.warm_up, "Compile the coder, so that the first picture need not wait for it.",
+        "Once after an installation is enough; the first call of another command does it too.", files=False,
+    )  # fmt: skip
     return top
 
 
 def main(argv=None):
-    args = parser().parse_args(argv)
+    ready_streams()
     try:
-        return args.action(args)
+        with orderly_stop():
+            args = parser().parse_args(argv)
+            code = args.action(args)
+            sys.stdout.flush()
+            return code
+    except UsageError as error:
+        print(f"cae-compress: error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+    except OSError as error:  # of the standard streams; those of files have been told
+        if not isinstance(error, BrokenPipeError):  # whoever read our output has had enough
+            print(f"cae-compress: error: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python writes what is left when it ends
+        return 1
+
+
+def ready_streams():
+    """Have standard input, output and error, whatever this process was given, that take every file name."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed; else the next file that is opened would be taken for it
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def orderly_stop():
+    """Meanwhile, SIGTERM and a closed terminal stop the program as Ctrl-C does, through everything that cleans up."""
+
+    def stop(number, frame):
+        sys.exit(128 + number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

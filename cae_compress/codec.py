@@ -8,16 +8,15 @@ colour need no network.
 A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
-import functools
 import importlib
 import math
-import threading
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, constant, pictures
+from cae_compress import bitstream, constant, files, loading, pictures
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 
@@ -25,7 +24,6 @@ DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
-_LOADING = threading.Lock()  # threads that start together share one codec
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,10 @@ def load_codec(model=DEFAULT_MODEL):
     """
     if model not in CODECS:
         raise ValueError(f"there is no model {model!r}; there are {', '.join(CODECS)}")
-    with _LOADING:
-        return _load(model)
+    return _load(model)
 
 
-@functools.cache
+@loading.once
 def _load(model):
     module, kind = CODECS[model].home.split(":")
     return getattr(importlib.import_module(module), kind)(**CODECS[model].options)
@@ -105,8 +102,8 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
 
     Returns:
         bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
-        round otherwise, and may give another file of the same quality (environment.md). A picture of one colour takes no
-        more than its header, and is exact.
+        round otherwise, and may give another file of the same quality (environment.md). A picture of one colour takes
+        no more than its header, and is exact.
 
     Raises:
         PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
@@ -148,8 +145,10 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
 
     Raises:
         PictureError: `image` is not such an array.
-        ValueError: not even the smallest file is small enough, or as `encode` raises it.
+        ValueError: not even the smallest file is small enough, `max_bytes` is no positive whole number, or as `encode`
+            raises it.
     """
+    max_bytes = whole_number("max_bytes", max_bytes, 1, sys.maxsize)
     low, high = 1.0, 100.0
     picture = pictures.picture_of(image)
     image, metadata = picture.pixels, picture.metadata if metadata is None else metadata
@@ -207,8 +206,21 @@ def codec_of(header):
 
 
 def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):
-    """Compress a picture into a file; arguments and errors of `encode`. An existing file is replaced."""
-    Path(path).write_bytes(encode(image, quality, effort, model, metadata))
+    """Compress a picture into a file; arguments and errors of `encode`, and OSError if it cannot be written.
+
+    An existing file is replaced when the new one is complete (`files`), and stays as it was after an error.
+    """
+    files.write(path, encode(image, quality, effort, model, metadata))
+
+
+def warm_up():
+    """Compile all machine code that coding needs, with each codec on a small picture, so that no picture has to wait.
+
+    It is kept for the next process (`coding.compiled`): once after an installation is enough.
+    """
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for model in CODECS:
+        decode(encode(picture, model=model))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):

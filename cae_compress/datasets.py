@@ -17,10 +17,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import requests
-from tqdm.auto import tqdm
 
 from cae_compress import pictures
 from cae_compress.files import is_full
+from cae_compress.progress import progress_bar
 
 _PROJECT = Path(__file__).resolve().parent.parent
 DATA = (_PROJECT if (_PROJECT / "pyproject.toml").exists() else Path.cwd()) / "data"
@@ -148,7 +148,8 @@ def load_imagenette(split, size):
     files = [file for c in classes for file in sorted(c.glob("*.JPEG"))[: IMAGENETTE_PER_CLASS[split]]]
     _expect(IMAGENETTE_CLASSES * IMAGENETTE_PER_CLASS[split], files, folder / split)
     resized = (cv2.resize(pictures.read(file), (size, size), interpolation=cv2.INTER_AREA) for file in files)
-    return np.stack(list(tqdm(resized, total=len(files), desc=f"imagenette {split}", unit="picture", leave=False)))
+    bar = progress_bar(resized, total=len(files), desc=f"imagenette {split}", unit="picture", leave=False)
+    return np.stack(list(bar))
 
 
 def imagenet_samples():
@@ -215,7 +216,7 @@ def _fetch(url, partial):
         total = have + int(size) if size else None
         with (
             open(partial, "ab" if have else "wb") as file,
-            tqdm(total=total, initial=have, desc=partial.stem, unit="B", unit_scale=True, leave=False) as bar,
+            progress_bar(total=total, initial=have, desc=partial.stem, unit="B", unit_scale=True, leave=False) as bar,
         ):
             for part in answer.iter_content(1 << 16):
                 file.write(part)

@@ -10,11 +10,23 @@ import sys
 import tempfile
 
 
+def _anywhere():
+    """A file to write to and read from, or the null device where no folder can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return open(os.devnull, "r+b")
+
+
 def _load():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as dropped:
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is no standard error that anything could be written to
+        return
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with _anywhere() as dropped:
         os.dup2(dropped.fileno(), 2)
         try:
             import tensorflow

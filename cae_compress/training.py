@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from cae_compress import files
+from cae_compress.progress import progress_bar
 from cae_compress.provenance import versions
 
 
@@ -68,7 +68,7 @@ def _run(task, folder, progress):
 
     log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", *task.columns), start)
     board = tf.summary.create_file_writer(str(folder / "tensorboard"))
-    bar = tqdm(total=settings.steps, initial=start, disable=not progress, unit="step", mininterval=2)
+    bar = progress_bar(total=settings.steps, initial=start, show=progress, unit="step", mininterval=2)
     losses, mark = [], time.monotonic()
     for k, batch in enumerate(task.batches(start), start + 1):
         losses.append(float(task.step(batch)))

@@ -1,3 +1,6 @@
+import io
+import os
+import shutil
 import subprocess
 import sys
 
@@ -49,12 +52,6 @@ def test_at_a_terminal_it_asks(answer, code, pictures, monkeypatch):
     monkeypatch.setattr("builtins.input", lambda question: answer)
     assert run("encode", pictures[0]) == code
     assert (target.read_bytes() == b"precious") == (code == 1)
-
-
-def test_two_files_never_share_a_target(pictures, tmp_path):
-    Image.open(pictures[0]).save(tmp_path / "chelsea.bmp")
-    with pytest.raises(SystemExit, match="one name"):
-        run("encode", pictures[0], tmp_path / "chelsea.bmp")
 
 
 def test_a_bad_file_does_not_stop_the_others(pictures, tmp_path, capsys):
@@ -117,8 +114,9 @@ def test_bench_prints_speeds(monkeypatch, capsys):
     "args",
     [[], ["encode"], ["encode", "a", "-q", "0"], ["encode", "a", "-q", "5", "--target-bpp", "1"],
      ["encode", "a", "--background", "nothing"], ["encode", "a", "--frame", "-1"],
-     ["decode", "a", "--output-quality", "101"], ["encode", "a", "-j", "0"],
-     ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"],
+     ["decode", "a", "--output-quality", "101"],
+     ["encode", "a", "-j", "0"], ["encode", "a", "--target-bytes", "x"], ["decode", "a", "--max-pixels", "-1"],
+     ["encode", "a", "--target-bpp", "inf"], ["encode", "a", "--target-bpp", "nan"], ["encode", "a", "-q", "nan"],
      ["unknown"]],
 )  # fmt: skip
 def test_a_wrong_command_line_exits_with_2(args, capsys):
@@ -127,12 +125,27 @@ def test_a_wrong_command_line_exits_with_2(args, capsys):
     assert error.value.code == 2 and "usage: cae-compress" in capsys.readouterr().err
 
 
-def test_every_command_has_a_help_text():
-    for command in ("encode", "decode", "info", "compare", "bench"):
-        answer = subprocess.run(
-            [sys.executable, "-m", "cae_compress.cli", command, "--help"], capture_output=True, text=True
-        )
-        assert answer.returncode == 0 and f"cae-compress {command}" in answer.stdout
+def test_every_command_says_what_it_keeps_and_refuses_and_how_to_go_on(capsys):
+    says = {
+        "encode": ("kept", "refused", "8 bits", "transparent", "CMYK", "-o NAME", "--force"),
+        "decode": ("PNG", "refused", "--max-pixels", "-o NAME", "--force"),
+        "info": ("--max-pixels",), "compare": ("Blank",), "bench": ("speed",), "warm-up": ("Once",),
+    }  # fmt: skip
+    for command, words in says.items():
+        with pytest.raises(SystemExit, match="0"):
+            run(command, "--help")
+        text = capsys.readouterr().out
+        assert f"cae-compress {command}" in text and all(word in text for word in words), command
+    with pytest.raises(SystemExit, match="0"):
+        run("--help")
+    text = capsys.readouterr().out
+    assert all(word in text for word in (*says, "exit code", "overwritten"))
+
+
+def test_it_tells_its_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        run("--version")
+    assert capsys.readouterr().out == f"cae-compress {cae_compress.__version__}\n"
 
 
 def test_effort_is_spent(pictures):
@@ -185,3 +198,158 @@ def test_grey_goes_in_and_comes_out_as_grey(pictures, tmp_path):
     Image.open(pictures[0]).convert("L").save(tmp_path / "grey.png")
     assert run("encode", tmp_path / "grey.png") == 0 and run("decode", tmp_path / "grey.cae", "-f") == 0
     assert Image.open(tmp_path / "grey.png").mode == "L"
+
+
+def test_names_that_cannot_be_are_refused_before_any_work(pictures, tmp_path, capsys):
+    data = tmp_path / "a.cae"
+    data.write_bytes(b"not even looked at")
+    for args in (
+        ("encode", pictures[0], "-o", tmp_path / "small"),
+        ("encode", pictures[0], "-o", pictures[1], "-f"),
+        ("encode", *pictures, "-o", pictures[1], "-f"),
+        ("decode", data, "-o", tmp_path / "a.xyz"),
+        ("decode", data, "-o", data, "-f"),
+        ("decode", data, "--format", "xyz"),
+        ("decode", data, "--format", "a/b"),
+    ):
+        before = sorted(path.read_bytes() for path in tmp_path.iterdir())
+        assert run(*args) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("cae-compress: error: ") and len(err.splitlines()) == 1
+        assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == before
+
+
+def test_a_folder_is_named_with_a_slash(pictures, tmp_path):
+    assert run("encode", pictures[0], "-q", 20, "-o", f"{tmp_path}/small/") == 0
+    assert run("decode", tmp_path / "small" / "chelsea.cae", "-o", f"{tmp_path}/out/", "--format", ".JPG") == 0
+    assert Image.open(tmp_path / "out" / "chelsea.JPG").size == (140, 130)
+
+
+class Pipe:
+    """Standard input or output of bytes, as a pipe gives them."""
+
+    def __init__(self, data=b""):
+        self.buffer = io.BytesIO(data)
+
+    def isatty(self):
+        return False
+
+    def flush(self):
+        pass
+
+
+def piped(monkeypatch, data, *args):
+    """What a command writes to standard output that is given these bytes, and its exit code."""
+    monkeypatch.setattr(sys, "stdin", Pipe(data))
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    code = run(*args)
+    return sys.stdout.buffer.getvalue(), code
+
+
+def test_a_dash_is_standard_input_and_output(pictures, tmp_path, monkeypatch, capsys):
+    picture = pictures[0].read_bytes()
+    expected = cae_compress.encode(np.asarray(Image.open(pictures[0])), 30)
+    for args in (("-", "-o", "-"), ("-",), (pictures[0], "-o", "-")):
+        assert piped(monkeypatch, picture, "encode", *args, "-q", 30) == (expected, 0)
+    assert piped(monkeypatch, picture, "encode", "-", "-q", 30, "-o", tmp_path / "a.cae") == (b"", 0)
+    assert (tmp_path / "a.cae").read_bytes() == expected
+    decoded, code = piped(monkeypatch, expected, "decode", "-", "-o", "-", "--format", "bmp")
+    assert code == 0 and np.array_equal(np.asarray(Image.open(io.BytesIO(decoded))), cae_compress.decode(expected))
+    capsys.readouterr()
+    assert piped(monkeypatch, b"no picture", "encode", "-", "-o", "-") == (b"", 1)
+    assert capsys.readouterr().err == "standard input: not a picture in a format that can be read\n"
+    assert piped(monkeypatch, picture, "encode", "-", "-", "-o", "-") == (b"", 2)
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "stdin", Pipe(expected))
+    assert run("info", "-") == 0 and "-: 140x130, model rdcae" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run("encode", pictures[0], "-o", "-") == 2 and "terminal" in capsys.readouterr().err
+
+
+def test_a_decoder_may_raise_whatever_it_likes(pictures, monkeypatch, capsys):
+    def read(path, *args):
+        raise RuntimeError("libavif is unhappy")
+
+    monkeypatch.setattr("cae_compress.pictures.read", read)
+    monkeypatch.setattr("cae_compress.pictures.open_picture", read)
+    for command in ("encode", "compare"):
+        assert run(command, pictures[0]) == 1
+        assert capsys.readouterr().err == f"{pictures[0]}: RuntimeError: libavif is unhappy\n"
+
+
+def shell(command, folder, **options):
+    """A command line in a shell; @ stands for the program."""
+    command = command.replace("@", f"'{sys.executable}' -m cae_compress.cli ")
+    return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, **options)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
+def test_odd_streams_and_names_end_in_no_traceback(pictures, tmp_path):
+    cae_compress.save(tmp_path / "a.cae", np.zeros((20, 20, 3), np.uint8))
+    shutil.copy(tmp_path / "a.cae", os.fsencode(tmp_path) + b"/bad\xff.cae")
+    answer = shell(
+        f"@ info {2000 * 'a.cae '} | head -1; @ --help | head -1; @ info a.cae nowhere.cae 2>&-; echo $?;"
+        "@ info a.cae >&-; @ encode -o a.cae nowhere.png <&-; @ info bad*.cae; @ decode a.cae <&- -o a.cae/",
+        tmp_path, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )  # fmt: skip
+    assert "Traceback" not in answer.stderr and "Error" not in answer.stderr
+    lines = answer.stdout.splitlines()
+    assert lines[0].startswith("a.cae: 20x20") and lines[1].startswith("usage") and "1" in lines
+    assert any(line.startswith("bad\\udcff.cae: 20x20") for line in lines)
+    assert "nowhere.png: no such file" in answer.stderr and "a.cae: cannot be a folder" in answer.stderr
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
+def test_without_standard_error_pictures_are_coded_into_the_right_files(pictures, tmp_path):
+    code = (
+        "import sys; sys.stderr = None; import numpy, cae_compress as c; print(c.encode(numpy.zeros((9, 9), 'B'))[:4])"
+    )
+    answer = shell(f"@ encode {pictures[0]} -o a.cae 2>&-; '{sys.executable}' -c \"{code}\"", tmp_path)
+    assert cae_compress.load(tmp_path / "a.cae").shape == (130, 140, 3) and "CAE" in answer.stdout.splitlines()[-1]
+
+
+def test_what_a_full_disk_left_is_removed(pictures, tmp_path, monkeypatch, capsys):
+    def write(path, data):
+        with open(path, "wb") as file:
+            file.write(data[:100])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", write)
+    assert run("encode", pictures[0], pictures[1]) == 1
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 2 and "No space left" in err[0] and "chelsea.cae" in err[0] and ".part" not in err[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chelsea.png", "china.png", "coffee.png"]
+
+
+def test_comparing_goes_on_where_a_codec_or_a_metric_cannot(tmp_path, capsys):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "tiny.png")
+    assert run("compare", tmp_path / "tiny.png", tmp_path / "no.png") == 1
+    out, err = capsys.readouterr()
+    assert "WebP" in out and "AVIF" in out and "NaN" not in out and "<NA>" not in out and "no such file" in err
+
+
+WARM = """
+import sys
+import numpy as np
+import cae_compress
+from cae_compress import cli, datasets
+
+def machine_code():
+    modules = [module for name, module in sys.modules.items() if name.startswith("cae_compress.")]
+    functions = {f for module in modules for f in vars(module).values() if hasattr(f, "overloads")}
+    return {(f.py_func.__qualname__, signature) for f in functions for signature in f.overloads}
+
+cli.main(["warm-up"])
+before = machine_code()
+photograph = np.ascontiguousarray(datasets.bundled()["coffee"][:150, :170])
+for model in cae_compress.codecs():
+    for picture in (photograph, np.zeros_like(photograph), photograph[..., 0]):
+        cae_compress.decode(cae_compress.encode(picture, 90, model=model))
+print(len(before) > 10, machine_code() - before)
+"""
+
+
+def test_after_warming_up_no_picture_waits_for_a_compiler():
+    answer = subprocess.run([sys.executable, "-c", WARM], capture_output=True, text=True)
+    said, compiled = answer.stdout.splitlines()
+    assert said.startswith("ready after") and compiled == "True set()"

@@ -21,6 +21,21 @@ def test_a_picture_goes_to_a_file_and_back(photograph, tmp_path):
     )
 
 
+def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(photograph, tmp_path, monkeypatch):
+    def write(path, data):
+        with open(path, "wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device", str(path))
+
+    cae_compress.save(tmp_path / "a.cae", photograph[:40, :40])
+    before = (tmp_path / "a.cae").read_bytes()
+    monkeypatch.setattr("pathlib.Path.write_bytes", write)
+    with pytest.raises(OSError, match="No space left on device: .*a.cae'"):
+        cae_compress.save(tmp_path / "a.cae", photograph[:80, :80])
+    monkeypatch.undo()
+    assert (tmp_path / "a.cae").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
 def test_higher_quality_is_a_larger_file_and_a_better_picture(photograph):
     files = [cae_compress.encode(photograph, quality) for quality in (1, 25, 50.5, 75, 100)]
     quality = [metrics.psnr(photograph, cae_compress.decode(data)) for data in files]
@@ -31,6 +46,23 @@ def test_higher_quality_is_a_larger_file_and_a_better_picture(photograph):
 def test_quality_out_of_range_is_refused(quality, photograph):
     with pytest.raises(ValueError, match="1 to 100"):
         cae_compress.encode(photograph, quality)
+
+
+def test_numbers_of_numpy_are_numbers(photograph):
+    picture = photograph[:40, :40]
+    expected = cae_compress.encode(picture, 50)
+    for quality in (np.int64(50), np.float32(50), np.arange(10, 60, 20)[2], np.array(50), np.uint8(50)):
+        assert cae_compress.encode(picture, quality) == expected
+    assert cae_compress.encode(picture, 50, effort=np.int64(0)) == expected
+    sized = cae_compress.encode_to_size(picture, 300)
+    assert cae_compress.encode_to_size(picture, np.uint16(300)) == sized
+    assert np.array_equal(cae_compress.decode(expected, np.int32(40 * 40)), cae_compress.decode(expected))
+
+
+@pytest.mark.parametrize("max_bytes", [0, -5, 300.0, "300", None, True, float("inf"), float("nan"), np.float64(300)])
+def test_a_target_size_is_a_positive_whole_number(max_bytes, photograph):
+    with pytest.raises(ValueError, match="max_bytes must be a whole number from 1"):
+        cae_compress.encode_to_size(photograph, max_bytes)
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.3, 0.7, 1.3])

@@ -7,7 +7,7 @@ import cae_compress
 from cae_compress.coding import compiled
 
 PACKAGE = Path(cae_compress.__file__).parent
-FRONT_DOOR = {"cae_compress.codec", "cae_compress.cli", "cae_compress.pillow_plugin"}
+FRONT_DOOR = {"cae_compress.codec", "cae_compress.cli", "cae_compress.commands", "cae_compress.pillow_plugin"}
 STAGES = ("network", "codec", "train")
 
 

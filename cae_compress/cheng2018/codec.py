@@ -10,17 +10,26 @@ file grows with the width alone: 98 bytes for every column of pixels, which hold
 Source: Cheng et al., PCS 2018, figure 1.
 """
 
-import functools
 from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, pictures, weights
+from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number
 from cae_compress.cheng2018 import blocks, color, pca, quantizer
 from cae_compress.cheng2018.contexts import ContextModel
-from cae_compress.cheng2018.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, LatentCoder, Latents, basis_bits
+from cae_compress.cheng2018.latents import (
+    BLOCK_SIZE,
+    COLOUR_BITS,
+    CONTEXT_ARRAYS,
+    FLAT,
+    MAPS,
+    LatentCoder,
+    Latents,
+    basis_bits,
+)
+from cae_compress.weights import Array
 
 ROTATIONS = ("fixed", "block")
 DEFAULT_BITS = 6
@@ -31,6 +40,12 @@ PLANES_AT_A_TIME = 12
 FLAT_TOLERANCE = 1e-5  # a plane that varies less is of one colour; rounding of floats reaches 1e-7
 COLOUR_MAX = (1 << COLOUR_BITS) - 1
 RANGE_STEPS = 8  # steps an octave of a range that is sent
+NEEDED = CONTEXT_ARRAYS | {  # of a weights file, beside the network
+    "pca/basis": Array((MAPS, MAPS), low=-1, high=1),
+    "pca/mean": Array((MAPS,)),
+    "pca/scale": Array((), low=2.0**-14),  # the least normal number in half precision
+    "bits": Array((), low=quantizer.MIN_BITS, high=quantizer.MAX_BITS),
+}
 LEVELS_MASK, ROTATION_SHIFT = 0xFFFFFF, 24  # the settings in a file's header: levels of the quantizer, rotation
 
 
@@ -43,7 +58,7 @@ class CAECodec:
             weights, as the paper and the replication had it, "cheng2018-dct" as a DCT (`network.start_as_dct`).
 
     Raises:
-        ValueError: there is no such rotation.
+        ValueError: there is no such rotation, or the weights file is damaged or of another version.
         FileNotFoundError: there are no such weights.
     """
 
@@ -57,12 +72,14 @@ class CAECodec:
         self.model = NAME_IN_FILES.get(model, Path(model).stem)
         self.name = f"{'CAE from a DCT' if model == 'cheng2018-dct' else 'CAE'}, {rotation} PCA"
         arrays, self.weights_sha256 = weights.load(model)
+        arrays.setdefault("bits", np.float32(DEFAULT_BITS))
+        weights.check_arrays(arrays, NEEDED, self.model)
         self.basis, self.mean, self.scale = (arrays.pop(f"pca/{key}") for key in ("basis", "mean", "scale"))
-        self.bits = float(arrays.pop("bits", DEFAULT_BITS))
+        self.bits = float(arrays.pop("bits"))
         self.context_model = ContextModel.from_arrays(arrays)
         self._network_arrays = arrays
 
-    @functools.cached_property
+    @loading.network
     def cae(self):
         """The network, a `network.CAE`, loaded with TensorFlow when first needed: not to read a file's latents."""
         from cae_compress.cheng2018 import network

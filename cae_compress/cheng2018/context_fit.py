@@ -7,7 +7,6 @@ kept >= 0. Initial probabilities are what adaptive contexts have learned after e
 
 import numpy as np
 from scipy.optimize import nnls
-from tqdm.auto import tqdm
 
 from cae_compress.cheng2018.contexts import (
     AVERAGE_BITS,
@@ -18,6 +17,7 @@ from cae_compress.cheng2018.contexts import (
     ContextModel,
 )
 from cae_compress.cheng2018.latents import BLOCK_SIZE, MAPS, NUM_CONTEXTS, PLANES, LatentCoder
+from cae_compress.progress import progress_bar
 
 ROUNDS = 3  # of reweighting by the magnitude predicted so far
 
@@ -96,7 +96,7 @@ def fit_magnitudes(samples, averages):
     for _ in range(ROUNDS):
         gram = np.zeros((PLANES, MAPS, MAGNITUDE_INPUTS, MAGNITUDE_INPUTS))
         moment = np.zeros((PLANES, MAPS, MAGNITUDE_INPUTS))
-        for levels, remainder in tqdm(samples, desc="context weights", unit="picture", leave=False):
+        for levels, remainder in progress_bar(samples, desc="context weights", unit="picture", leave=False):
             inputs = magnitude_inputs(remainder, ((averages * levels) >> AVERAGE_BITS) / np.float32(2**FRACTION_BITS))
             expected = np.einsum("ijpmk,pmk->ijpm", inputs, weights)
             weighted = inputs / (expected + 0.03)[..., None] ** 2
@@ -112,7 +112,7 @@ def fit_magnitudes(samples, averages):
 def fit_probabilities(model, pictures_latents):
     """The model with its initial probabilities: the mean over pictures of what the contexts had learned after each."""
     learned, total, count = model.new_contexts(), np.zeros(NUM_CONTEXTS), 0
-    for picture in tqdm(pictures_latents * 2, desc="initial probabilities", unit="picture", leave=False):
+    for picture in progress_bar(pictures_latents * 2, desc="initial probabilities", unit="picture", leave=False):
         for levels, tiles in picture.items():
             coder = LatentCoder(model, levels, len(tiles[0].classes) * BLOCK_SIZE)
             coder.contexts = learned  # go on from the picture before

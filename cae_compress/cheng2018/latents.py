@@ -23,6 +23,7 @@ from cae_compress.coding import arithmetic, entropy
 from cae_compress.coding.arithmetic import code_bit, code_raw_bits
 from cae_compress.coding.binarization import SLOTS, code_remainder
 from cae_compress.coding.compiled import compiled
+from cae_compress.weights import Array
 
 PLANES, MAPS = 3, 32
 BLOCK_SIZE = 128  # height and width of a block, in pixels
@@ -36,6 +37,13 @@ CLASS_CONTEXTS = contexts.NUM_CONTEXTS  # a bit tree a plane
 SAME_CONTEXTS = CLASS_CONTEXTS + (PLANES << CLASS_BITS)
 BASIS_CONTEXTS = SAME_CONTEXTS + PLANES
 NUM_CONTEXTS = BASIS_CONTEXTS + SLOTS
+MAX_WEIGHT, MAX_AVERAGE = 1 << 16, 1 << 32  # far beyond what is fitted; sums of products stay within int64
+CONTEXT_ARRAYS = {  # what a weights file has to hold for `contexts.ContextModel`
+    "contexts/mean_weights": Array((PLANES, MAPS, contexts.MEAN_INPUTS), np.int32, -MAX_WEIGHT, MAX_WEIGHT),
+    "contexts/magnitude_weights": Array((PLANES, MAPS, contexts.MAGNITUDE_INPUTS), np.int32, -MAX_WEIGHT, MAX_WEIGHT),
+    "contexts/average_magnitudes": Array((PLANES, MAPS), np.int64, 0, MAX_AVERAGE),
+    "contexts/probabilities": Array((NUM_CONTEXTS,), np.uint16, 1, arithmetic.ONE - 1),
+}
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ From one lambda to the next, four times as large, the step that fits it halves; 
 two networks the nearer one is used with a step that is a little finer or coarser than it was trained for.
 """
 
-import functools
-
-from cae_compress import bitstream
+from cae_compress import bitstream, loading
 from cae_compress.checks import number
 from cae_compress.cheng2018.codec import CAECodec
 
@@ -50,7 +48,7 @@ class RateCAECodec:
         return self.of(header).decode_payload(header, payload)
 
 
-@functools.cache
+@loading.once
 def network_codec(model):
     """The `CAECodec` of one of the networks, loaded once in a process."""
     return CAECodec(model=model)

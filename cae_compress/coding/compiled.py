@@ -2,30 +2,66 @@
 
 numba's own cache looks only at the file of the function that is compiled. The coder's functions are compiled into one
 another across files, so a change in one file would leave stale machine code of another in use, and a stale coder writes
-files that nobody else can read. Hence the code is kept in a folder named after the hash of all the sources.
+files that nobody else can read. Hence the code is kept in a folder named after the hash of all the sources, or, where
+there is no such folder that is this user's own, not at all: then every process compiles anew.
 """
 
+import functools
 import hashlib
 import os
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import numba
+from numba.core import event
 
 PACKAGE = Path(__file__).parent.parent
 SOURCES = ("coding/*.py", "cheng2018/contexts.py", "cheng2018/latents.py", "flagship/*.py")  # all that is compiled
+MIN_FREE_BYTES = 2**26  # on a disk that is nearly full nothing is kept
 
 
+@functools.cache
 def cache_folder():
-    """Where machine code is kept: `$XDG_CACHE_HOME/cae_compress/HASH`, by default under `~/.cache`."""
+    """Where machine code is kept: `$XDG_CACHE_HOME/cae_compress/HASH`, by default under `~/.cache`.
+
+    Returns:
+        str, an absolute path; or None if code that lies there could be another's, or none can be written there.
+    """
     sources = sorted(path for pattern in SOURCES for path in PACKAGE.glob(pattern))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(root, "cae_compress", digest.hexdigest()[:16])
+    digest.update(b"checking bounds" if numba.config.BOUNDSCHECK else b"")
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(root):  # "relative paths should be ignored": XDG Base Directory Specification
+        root = os.path.expanduser("~/.cache")
+    ours = os.path.join(root, "cae_compress")
+    folder = os.path.join(ours, digest.hexdigest()[:16])
+    return folder if os.path.isabs(root) and _is_usable(folder) and _is_private(ours) and _is_private(folder) else None
+
+
+def _is_usable(folder):
+    """Whether files can be written to a folder, which is made if need be."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return shutil.disk_usage(folder).free >= MIN_FREE_BYTES
+    except OSError:
+        return False
+
+
+def _is_private(folder):
+    """Whether nobody else can put files into a folder: loading machine code is running it."""
+    status = os.stat(folder)
+    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o002)
 
 
 def _njit(function, **options):
     """`numba.njit` with our cache folder; numba reads the setting here only, and it is put back at once."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, cache_folder()
+    folder = cache_folder()
+    if folder is None:
+        return numba.njit(function, **options)
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
     try:
         return numba.njit(function, cache=True, **options)
     finally:
@@ -45,3 +81,24 @@ def compiled_afresh(function):
 def inlined(function):
     """Compile a small function into each of its callers."""
     return _njit(function, inline="always")
+
+
+class Announcement(event.Listener):
+    """Says on standard error, once in a process, why the first picture takes so long: its coder is being compiled."""
+
+    made = False
+
+    def on_start(self, happening):
+        function = happening.data["dispatcher"].py_func
+        if self.made or not function.__module__.startswith("cae_compress."):
+            return
+        self.made = True
+        kept = "once" if cache_folder() else "for this process alone, as no folder to keep it in can be written"
+        if sys.stderr is not None:
+            print(f"cae_compress: compiling the coder, some 20 seconds, {kept}", file=sys.stderr, flush=True)
+
+    def on_end(self, happening):
+        pass
+
+
+event.register("numba:compile", Announcement())

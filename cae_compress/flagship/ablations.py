@@ -11,7 +11,6 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from cae_compress import bitstream, metrics
 from cae_compress.coding import arithmetic
@@ -23,6 +22,7 @@ from cae_compress.flagship.codec import RDCodec
 from cae_compress.flagship.integer_context import GROUPS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import bucket_of
+from cae_compress.progress import progress_bar
 
 QUALITIES = (15, 35, 55, 75, 95)
 patched = mock.patch.object  # for a while, something is otherwise
@@ -31,7 +31,7 @@ patched = mock.patch.object  # for a while, something is otherwise
 def curves(codec, pictures, num_bits):
     """(bpp, psnr_db) of each picture at all qualities: float (pictures, 2, qualities)."""
     result = []
-    for picture in tqdm(pictures, unit="picture", leave=False):
+    for picture in progress_bar(pictures, unit="picture", leave=False):
         files = [codec.encode(picture, quality) for quality in QUALITIES]
         bpp = [num_bits(data) / (picture.shape[0] * picture.shape[1]) for data in files]
         result.append((bpp, [metrics.psnr(picture, codec.decode(data)) for data in files]))

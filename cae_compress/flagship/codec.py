@@ -10,19 +10,18 @@ show; the entropy coder does not, and starts every tile afresh but for what its 
 Sources: those of `network` and `trellis`.
 """
 
-import functools
 from pathlib import Path
 
 import llvmlite.binding
 import numpy as np
 
-from cae_compress import bitstream, pictures, weights
+from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
 from cae_compress.flagship import trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
-from cae_compress.flagship.latents import RDLatentCoder
+from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
 
 TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
@@ -39,6 +38,7 @@ class RDCodec:
 
     Raises:
         FileNotFoundError: there are no such weights.
+        ValueError: the file is damaged, or holds weights of another version.
     """
 
     name = "cae_compress"
@@ -50,17 +50,18 @@ class RDCodec:
         arrays, self.weights_sha256 = weights.load(model)
         self._context_arrays = take(arrays, "context")
         self.context = IntegerContext(self._context_arrays)
+        weights.check_arrays(arrays, {"probabilities": PROBABILITIES}, self.model)
         self.probabilities = arrays.pop("probabilities")
         self._network_arrays = arrays
 
-    @functools.cached_property
+    @loading.network
     def network(self):
         """The network, a `network.RDCAE`, loaded with TensorFlow when first needed: not to read latents."""
         from cae_compress.flagship import network
 
         return network.from_arrays(self._network_arrays, "mixed_bfloat16" if fast_bfloat16() else None)
 
-    @functools.cached_property
+    @loading.network
     def network_with_context(self):
         """The network, its context network in floating point too: to search for better latents."""
         self.network.context.assign(from_integers(self._context_arrays))

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from cae_compress import weights
 from cae_compress.coding import arithmetic
@@ -13,6 +12,7 @@ from cae_compress.flagship import integer_context, latents
 from cae_compress.flagship.codec import MAX_PLACE, RDCodec, tiles
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.network import to_arrays
+from cae_compress.progress import progress_bar
 
 PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
 KERNEL_BITS, LINEAR_BITS = 6, 8  # of the root mean square of a kernel, those of the linear path finer
@@ -54,7 +54,7 @@ def fit_probabilities(codec, photographs):
     learned = np.repeat(codec.probabilities[:, None], 2, axis=1)
     for _ in range(ROUNDS):
         total = np.zeros(len(learned))
-        for image in tqdm(photographs, desc="initial probabilities", unit="picture", leave=False):
+        for image in progress_bar(photographs, desc="initial probabilities", unit="picture", leave=False):
             for place in PLACES:
                 coder = latents.RDLatentCoder(codec.context, codec.probabilities, place)
                 coder.contexts = learned  # go on from the picture before

@@ -22,6 +22,7 @@ from cae_compress.flagship.integer_passes import (
     add_lower,
     predict,
 )
+from cae_compress.weights import Array, check_arrays
 
 GROUPS = (0, 8, 32, 88, 184, 320, 512, 768)  # where groups of channels begin and end
 CHANNELS = GROUPS[-1]
@@ -54,9 +55,13 @@ class IntegerContext:
 
     Args:
         arrays: dict of whole numbers, as `to_integers` makes it.
+
+    Raises:
+        ValueError: one is missing or of another shape or type, or so large that a sum could leave the range of int32.
     """
 
     def __init__(self, arrays):
+        check_weights(arrays)
         self.groups = []
         for k in range(len(GROUPS) - 1):
             none = {"own_signed": np.zeros((1, len(AROUND), 0, HIDDEN), np.int32)}  # where a group has no such weights
@@ -149,6 +154,36 @@ ARRAYS = (
     "middle", "middle_bias",  # (HIDDEN, HIDDEN), (HIDDEN,)
     "out", "out_bias",  # (HIDDEN, 2 * channels), (8, 2 * channels): means, then log scales
 )  # fmt: skip
+
+
+def shapes(k):
+    """Shapes of a group's `ARRAYS` that it has: dict."""
+    a, b = GROUPS[k : k + 2]
+    num_passes, channels = len(list(passes(k))), b - a
+    own, lowest = (num_passes - 1, len(AROUND)), min(b, SIGNED)
+    sizes = {
+        "own_magnitude": (*own, channels, HIDDEN), "mean": (*own, lowest, channels),
+        "quality": (num_passes, NUM_LMBDAS, HIDDEN), "middle": (HIDDEN, HIDDEN), "middle_bias": (HIDDEN,),
+        "out": (HIDDEN, 2 * channels), "out_bias": (NUM_LMBDAS, 2 * channels),
+    }  # fmt: skip
+    if a < SIGNED:
+        sizes["own_signed"] = (*own, channels, HIDDEN)
+    else:
+        sizes["same"] = (*own, channels)
+    if a:
+        sizes |= {"lower_magnitude": (a, len(AROUND) * HIDDEN), "lower_signed": (min(a, SIGNED), len(AROUND) * HIDDEN)}
+    return sizes
+
+
+def check_weights(arrays):
+    """Raise ValueError unless these are arrays that `IntegerContext` can use."""
+    needed = {f"{k}/{name}": Array(s, np.int32) for k in range(len(GROUPS) - 1) for name, s in shapes(k).items()}
+    check_arrays(arrays, needed, "the integer context network")
+    if unknown := sorted(arrays.keys() - needed):
+        raise ValueError(f"these are not weights of the integer context network: {unknown[0]} has no place there")
+    for k in range(len(GROUPS) - 1):
+        if max(bounds({name: arrays[f"{k}/{name}"] for name in shapes(k)}).values()) >= LIMIT:
+            raise ValueError(f"the weights of group {k} are too large for int32")
 
 
 def to_integers(groups):

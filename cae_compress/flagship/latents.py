@@ -33,6 +33,7 @@ from cae_compress.flagship.trellis import (
     takes_part,
     value_of,
 )
+from cae_compress.weights import Array
 
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
@@ -43,6 +44,7 @@ CERTAIN = 4  # below this bucket index 0 is expected
 MAX_SURPRISES = 1 / 500  # of those in a pass that may be left out; what differs is lost
 SKIP = (len(GROUPS) - 1) * SETS * SLOTS  # one context a group: are they left out?
 NUM_CONTEXTS = SKIP + len(GROUPS) - 1
+PROBABILITIES = Array((NUM_CONTEXTS,), np.uint16, 1, arithmetic.ONE - 1)  # what a weights file has to hold
 LARGE = 4  # magnitudes from here on count alike
 COUNT_BITS = 9
 

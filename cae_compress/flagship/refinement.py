@@ -17,11 +17,11 @@ import functools  # isort: skip
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.network import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent, lmbda_of
 from cae_compress.layers import logistic_bits
+from cae_compress.progress import progress_bar
 
 LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
@@ -45,7 +45,7 @@ def refine(network, y, x, u, steps, seed=1):
     target, mask = padded(x, PATCH * y.shape[0], PATCH * y.shape[1])
     latents, optimizer = tf.Variable(y[None]), keras.optimizers.Adam(LEARNING_RATE)
     optimizer.build([latents])
-    for k in tqdm(range(steps), desc="effort", unit="step", leave=False, disable=None):  # shown in terminals
+    for k in progress_bar(range(steps), desc="effort", unit="step", leave=False):
         temperature = FIRST_TEMPERATURE * (LAST_TEMPERATURE / FIRST_TEMPERATURE) ** (k / steps)
         gradient = gradient_of(network)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
         optimizer.apply([gradient], [latents])

@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
-from tqdm.auto import tqdm
 
 from cae_compress import bitstream, datasets, metrics, provenance, weights
 from cae_compress.cheng2018.codec import ROTATIONS, CAECodec
@@ -32,6 +31,7 @@ from cae_compress.cheng2018.rate_codec import RateCAECodec
 from cae_compress.codec import decode, encode
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
+from cae_compress.progress import progress_bar
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
@@ -126,7 +126,7 @@ def evaluate(pictures, codecs, every=1, progress=True):
     settings = {codec: codec.settings[::every] for codec in codecs}
     total = len(pictures) * sum(map(len, settings.values()))
     rows = itertools.chain(*(evaluate_codec(codec, pictures, chosen) for codec, chosen in settings.items()))
-    return pd.DataFrame(tqdm(rows, total=total, disable=not progress, unit="file")).reindex(columns=COLUMNS)
+    return pd.DataFrame(progress_bar(rows, show=progress, total=total, unit="file")).reindex(columns=COLUMNS)
 
 
 def all_codecs():
@@ -153,7 +153,7 @@ def measure_seconds(pictures, codecs, repeats=1, progress=True):
         the number of pictures that the codec could code and of runs, versions.
     """
     rows = []
-    for codec in tqdm(codecs, disable=not progress, unit="codec"):
+    for codec in progress_bar(codecs, show=progress, unit="codec"):
         setting = codec.settings[len(codec.settings) // 2]
         times = []
         for name, image in pictures.items():
@@ -188,22 +188,29 @@ def at_equal_size(image, quality_setting):
         quality_setting: quality of the .cae file, 1 to 100, which sets the size.
 
     Returns:
-        A pandas DataFrame: codec, num_bytes, bpp, psnr_db, ssim, ms_ssim.
+        A pandas DataFrame: codec, num_bytes, bpp, psnr_db, ssim, ms_ssim; missing where a codec or a metric cannot
+        do with a picture of this size.
     """
+
+    def measure(decoded):
+        for name, metric in {"psnr_db": metrics.psnr, "ssim": metrics.ssim, "ms_ssim": metrics.ms_ssim}.items():
+            with contextlib.suppress(ValueError):  # too few pixels
+                yield name, metric(image, decoded)
+
     ours = encode(image, quality_setting)
-    rows = [("cae_compress", ours, decode(ours))]
+    files = [("cae_compress", ours, decode(ours))]
     for baseline in baselines.BASELINES:
-        data = baseline.encode_to_size(image, len(ours))
-        rows.append((baseline.name, data, baseline.decode(data)))
-    return pd.DataFrame(
-        {
-            "codec": name,
-            "num_bytes": len(data),
-            "bpp": metrics.bits_per_pixel(len(data), image),
-            **quality(image, decoded),
-        }
-        for name, data, decoded in rows
-    ).round(4)
+        try:
+            data = baseline.encode_to_size(image, len(ours))
+            files.append((baseline.name, data, baseline.decode(data)))
+        except Exception:  # each library raises an exception of its own
+            files.append((baseline.name, None, None))
+    rows = [{"codec": name} for name, *_ in files]
+    for row, (_, data, decoded) in zip(rows, files):
+        if data is not None:
+            row |= {"num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image), **dict(measure(decoded))}
+    table = pd.DataFrame(rows, columns=["codec", "num_bytes", "bpp", "psnr_db", "ssim", "ms_ssim"]).round(4)
+    return table.astype({"num_bytes": "Int64"})  # whole numbers, missing ones among them
 
 
 def bd_rates(table, reference="JPEG 2000"):

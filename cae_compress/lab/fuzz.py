@@ -16,13 +16,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from cae_compress import Metadata, bitstream, codec, datasets
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.metadata import MAX_BYTES
+from cae_compress.progress import progress_bar
 
 try:
     import resource
@@ -122,7 +122,7 @@ def run(count, seed=1, progress=True):
     for file in (files[0], files[-1]):
         outcome(file, whole=True)
     before = peak_bytes()
-    for k in tqdm(range(count), disable=not progress, unit="file"):
+    for k in progress_bar(range(count), show=progress, unit="file"):
         data, repaired = mutate(rng, files)
         begin = time.process_time()
         try:

@@ -1,6 +1,7 @@
 """What ships: arrays of trained models as `NAME.npz`, how each was trained as `NAME.json` and `NAME.csv`.
 
 Floating-point arrays are stored in half precision and widened to float32 by loading; integers stay. No code is stored.
+Compiled code reads these arrays without looking where they end: each codec declares what it needs, and has it checked.
 """
 
 import hashlib
@@ -8,6 +9,7 @@ import io
 import json
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,15 @@ import pandas as pd
 from cae_compress.files import replacing
 
 FOLDER = Path(__file__).parent
+
+
+class Array(NamedTuple):
+    """What a codec needs an array to be: its shape, its type, and the range of its numbers, both ends included."""
+
+    shape: tuple
+    dtype: type = np.float32
+    low: float = -np.inf
+    high: float = np.inf
 
 
 def names():
@@ -57,14 +68,42 @@ def load(name):
 
     Raises:
         FileNotFoundError: there is no such model.
+        ValueError: the file is damaged, is none of weights, or holds numbers that are not finite.
     """
     path = path_of(name)
     if not path.is_file():
         raise FileNotFoundError(f"no weights named {name!r}; the package has {', '.join(names()) or 'none'}")
     data = path.read_bytes()
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = {key: file[key].astype(np.float32) if file[key].dtype == np.float16 else file[key] for key in file}
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file}
+    except Exception as error:  # whatever unpacking and reading damaged arrays raises
+        raise ValueError(f"{path}: damaged, or no weights file: {error}") from error
+    arrays = {key: a.astype(np.float32) if a.dtype.kind == "f" else a for key, a in arrays.items()}
+    for key, array in arrays.items():
+        if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise ValueError(f"{path}: {key} is not of finite numbers")
     return arrays, hashlib.sha256(data).hexdigest()
+
+
+def check_arrays(arrays, needed, model):
+    """Raise ValueError, one line on what is wrong, unless arrays are what a codec needs.
+
+    Args:
+        arrays: dict of arrays.
+        needed: dict from name to `Array`; there may be other arrays beside these.
+        model: str, whose weights they should be, for that line.
+    """
+    for name, (shape, dtype, low, high) in needed.items():
+        wrong = None
+        if name not in arrays:
+            wrong = "missing"
+        elif (arrays[name].shape, arrays[name].dtype) != (shape, dtype):
+            wrong = f"{arrays[name].dtype} {arrays[name].shape}, not {np.dtype(dtype)} {shape}"
+        elif not ((low <= arrays[name]) & (arrays[name] <= high)).all():
+            wrong = f"out of its range, {low} to {high}"
+        if wrong:
+            raise ValueError(f"these are not weights of {model}: {name} is {wrong}")
 
 
 def path_of(name):

@@ -159,3 +159,14 @@ def test_mean_curves_move_where_bd_rates_of_pictures_do_not():
     assert np.allclose(evaluate.bd_rates(table)["fixed PSNR"], 0, atol=0.5)
     means = table.groupby(["codec", "setting"]).mean(numeric_only=True).reset_index()
     assert evaluate.mean_curve_bd_rates(means)["fixed PSNR"] > 4
+
+
+def test_codecs_and_metrics_that_cannot_do_with_a_picture_are_blank_in_a_table_of_equal_sizes(small, monkeypatch):
+    monkeypatch.setattr(baselines, "BASELINES", [c for c in baselines.BASELINES if c.name in ("JPEG 4:2:0", "WebP")])
+    image = np.zeros((8, 16400, 3), np.uint8)
+    image[:, ::2] = small["coffee"][0, 0]
+    table = evaluate.at_equal_size(image, 5).set_index("codec")
+    assert list(table.index) == ["cae_compress", "JPEG 4:2:0", "WebP"]
+    assert table.loc["WebP"].isna().all() and table["ms_ssim"].isna().all() and table["ssim"].isna().all()
+    others = table.drop("WebP")[["num_bytes", "bpp", "psnr_db"]].astype(float)
+    assert np.isfinite(others).all(axis=None) and (others["num_bytes"] == others["num_bytes"].round()).all()

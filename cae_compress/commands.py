@@ -1,0 +1,139 @@
+"""What the commands of the command line do; their grammar is in `cli`. Each returns the exit code."""
+
+import sys
+import time
+import warnings
+
+from tqdm import tqdm
+
+from cae_compress import batch, bitstream, codec, pictures
+from cae_compress.batch import PIPE, UsageError, convert_many
+from cae_compress.metadata import NOTHING
+
+SUFFIX = ".cae"
+
+
+def encode(args):
+    """Compress all files."""
+    check_ending(args, {SUFFIX}, f"encode writes {SUFFIX} files")
+    return convert_many(encode_file, SUFFIX, args)
+
+
+def encode_file(source, target, args):
+    """Compress one picture file."""
+    from cae_compress import metrics
+
+    image, metadata = read_picture(source, args)
+    max_bytes = args.target_bytes
+    if args.target_bpp is not None:
+        max_bytes = max(1, int(min(args.target_bpp * image.shape[0] * image.shape[1] / 8, sys.maxsize / 2)))
+    if max_bytes is None:
+        data = codec.encode(image, args.quality, args.effort, args.model, metadata)
+    else:
+        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata)
+    target.write_bytes(data)
+    return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
+
+
+def read_picture(source, args):
+    """The pixels of a picture file, and the metadata that go with them, as the options of `encode` say."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
+        picture = pictures.open_picture(source, args.background, args.convert, args.frame, args.max_pixels)
+    return picture.pixels, NOTHING if args.strip else picture.metadata
+
+
+def decode(args):
+    """Decompress all files."""
+    from PIL import Image
+
+    Image.init()
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE}
+    suffix = f".{args.format.removeprefix('.')}"
+    if suffix.lower() not in endings:
+        raise UsageError(f"--format {args.format}: no picture format that can be written")
+    check_ending(args, endings, "decode writes picture files, such as .png")
+    return convert_many(decode_file, suffix, args)
+
+
+def decode_file(source, target, args):
+    """Decompress one .cae file into the format of the target's name."""
+    from cae_compress import writing
+
+    data = source.read_bytes()
+    image, metadata = codec.decode(data, args.max_pixels, as_stored=True), codec.metadata_of(data, args.max_pixels)
+    notes = writing.write(target, image, NOTHING if args.strip else metadata, args.output_quality)
+    return "; ".join([f"{image.shape[1]}x{image.shape[0]}", *notes])
+
+
+def check_ending(args, endings, what):
+    """Raise UsageError if the one file that `args.output` names has another ending than those of the set."""
+    if args.output in (None, PIPE) or batch.names_folder(args) or batch.is_device(args.output):
+        return
+    stem, dot, ending = args.output.rpartition(".")
+    if f"{dot}{ending}".lower() not in endings:
+        raise UsageError(f"{args.output}: {what}; a folder's name ends in /")
+
+
+def info(args):
+    """Print where the bytes of files go."""
+    return each(args.files, lambda path: about(path, batch.read(path), args.max_pixels))
+
+
+def about(path, data, max_pixels):
+    """What `info` prints of a file, given its bytes."""
+    header, payload = bitstream.read(data, max_pixels)
+    sections = codec.codec_of(header).sections(header, payload)
+    pixels = header.width * header.height
+    lines = [f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})"]
+    parts = {"header": header.num_bytes, **sections}
+    if chunks := len(bitstream.write_chunks(header.metadata)):
+        parts["metadata"] = chunks
+    for name, num_bytes in {**parts, "whole file": len(data)}.items():
+        share = 100 * num_bytes / len(data)
+        lines.append(f"  {name:18} {num_bytes:12.1f} bytes {8 * num_bytes / pixels:9.4f} bpp {share:6.1f} %")
+    return "\n".join(lines)
+
+
+def compare(args):
+    """Print what every codec makes of pictures in files of the same size."""
+    from cae_compress.lab import evaluate
+
+    def table(path):
+        rows = evaluate.at_equal_size(pictures.read(path), args.quality)
+        return f"{path}\n{rows.to_string(index=False, na_rep='')}\n"
+
+    return each(args.files, table)
+
+
+def each(paths, text_of):
+    """Print a text on every file, or a line on standard error on what is wrong with it."""
+    failed = 0
+    for path in paths:
+        problem = None if path == PIPE else batch.unreadable(path)
+        try:
+            text = "" if problem else text_of(path)
+        except Exception as error:  # decoders of foreign formats raise whatever they like
+            problem = batch.one_line(error)
+        if problem:
+            print(problem if str(path) in problem else f"{path}: {problem}", file=sys.stderr)
+            failed += 1
+        else:
+            print(text)  # outside the `try`: a reader that is gone is no fault of the file
+    return 1 if failed else 0
+
+
+def bench(args):
+    """Print how fast the coder is."""
+    from cae_compress.lab import bench
+
+    print(bench.report())
+    return 0
+
+
+def warm_up(args):
+    """Compile what coding needs."""
+    start = time.monotonic()
+    codec.warm_up()
+    print(f"ready after {time.monotonic() - start:.0f} s")
+    return 0

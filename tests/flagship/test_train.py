@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from cae_compress import training
 from cae_compress.flagship import export, train, training_ablations, transforms
@@ -80,7 +81,7 @@ def test_a_killed_run_resumes_to_the_very_same_place(finished, photographs, tmp_
 
 def test_noise_is_a_function_of_seed_and_step(finished):
     task = finished[2]
-    x, u = task.batch(3)
+    x, u = map(tf.constant, task.batch(3))
 
     def loss(seed):
         return float(task.loss(x, u, True, seed)[0][0])

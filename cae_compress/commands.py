@@ -48,7 +48,7 @@ def decode(args):
     from PIL import Image
 
     Image.init()
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE}
+    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE} - {SUFFIX}
     suffix = f".{args.format.removeprefix('.')}"
     if suffix.lower() not in endings:
         raise UsageError(f"--format {args.format}: no picture format that can be written")

@@ -4,7 +4,7 @@ import numpy as np
 
 from cae_compress import metrics
 from cae_compress.cheng2018 import blocks, color
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
 _A = _RNG.integers(0, 256, (8, 12, 3), dtype=np.uint8)
@@ -67,7 +67,11 @@ _WINDOW = _RNG.uniform(50, 200, (11, 11))
 
 EXERCISES = (
     Exercise(
-        "1.1", "psnr", 8, "easy", metrics.psnr,
+        "1.1",
+        "psnr",
+        8,
+        "easy",
+        metrics.psnr,
         {
             "two pictures that differ a little": (_A, _NEAR),
             "a dark and a bright picture": (_DARK, _BRIGHT),
@@ -93,17 +97,27 @@ EXERCISES = (
         "Convert both to float, take the mean of the squared differences over all samples, and mind what happens at 0.",
     ),
     Exercise(
-        "1.2", "bits_per_pixel", 3, "easy", bits_per_pixel,
+        "1.2",
+        "bits_per_pixel",
+        3,
+        "easy",
+        bits_per_pixel,
         {"a file of 1,000 bytes, 40x50 pixels": (1000, 40, 50), "a file of 1 byte, 1x1 pixel": (1, 1, 1)},
         {
             "That is bytes a pixel; a byte has eight bits.": lambda n, h, w: n / (h * w),
-            "A pixel is one place, whatever it has of samples: don't divide by three.": lambda n, h, w: 8 * n / (3 * h * w),
+            "A pixel is one place, whatever it has of samples: don't divide by three.": lambda n, h, w: (
+                8 * n / (3 * h * w)
+            ),
             "The other way round: bits over pixels.": lambda n, h, w: h * w / (8 * n),
         },
         "Bits of the whole file over height times width.",
     ),
     Exercise(
-        "1.3", "luma", 5, "easy", luma,
+        "1.3",
+        "luma",
+        5,
+        "easy",
+        luma,
         {
             "a random picture": (_A,),
             "pure red, green and blue": (np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8),),
@@ -117,7 +131,11 @@ EXERCISES = (
         tolerance=1e-4,
     ),
     Exercise(
-        "1.4", "padding_share", 5, "medium", padding_share,
+        "1.4",
+        "padding_share",
+        5,
+        "medium",
+        padding_share,
         {"a picture of 400x600": (400, 600), "one of 128x256": (128, 256), "one of 129x1": (129, 1)},
         {
             "You round down: a picture of 129 rows needs two rows of blocks.": lambda h, w: (
@@ -133,7 +151,11 @@ EXERCISES = (
         "-(-n // 128) is n / 128 rounded up.",
     ),
     Exercise(
-        "1.5", "ssim_of_window", 12, "hard", ssim_of_window,
+        "1.5",
+        "ssim_of_window",
+        12,
+        "hard",
+        ssim_of_window,
         {
             "a window and itself, brighter": (_WINDOW, _WINDOW + 20),
             "a window and its negative": (_WINDOW, 255 - _WINDOW),
@@ -141,8 +163,11 @@ EXERCISES = (
         },
         {
             "The two constants are missing: without them two flat windows divide 0 by 0.": _ssim_without_constants,
-            "The product of the standard deviations is not the covariance: it does not see a negative.": _ssim_of_deviations,
+            "Correlation alone does not see that one window is brighter: the means belong into it.": lambda x, y: (
+                (2 * np.mean((x - x.mean()) * (y - y.mean())) + 58.5225) / (x.var() + y.var() + 58.5225)
+            ),
+            "A product of standard deviations is no covariance: it does not see a negative.": _ssim_of_deviations,
         },
-        "Two means, two variances, one covariance; c1 = (0.01 * 255)² and c2 = (0.03 * 255)² keep flat windows apart from 0 / 0.",
+        "Two means, two variances, one covariance; c1 = (0.01 * 255)² and c2 = (0.03 * 255)² against 0 / 0.",
     ),
-)  # fmt: skip
+)

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
 _TOSSES = [int(bit) for bit in _RNG.random(40) < 0.2]
@@ -82,7 +82,11 @@ def _coder(swapped=False, rounded_down=False, extra=0):
 
 EXERCISES = (
     Exercise(
-        "5.1", "information", 5, "easy", information,
+        "5.1",
+        "information",
+        5,
+        "easy",
+        information,
         {
             "four tosses of a fair coin": ([0, 1, 1, 0], 0.5),
             "40 tosses of a coin with p(1) = 0.2": (_TOSSES, 0.2),
@@ -97,21 +101,31 @@ EXERCISES = (
         "Each toss costs -log2 of the probability of what it showed; add them up.",
     ),
     Exercise(
-        "5.2", "narrow", 6, "easy", narrow,
+        "5.2",
+        "narrow",
+        6,
+        "easy",
+        narrow,
         {"a 0 with p(0) = 3/4": (0.0, 1.0, 0, 0.75), "a 1 with p(0) = 3/4": (0.2, 0.4, 1, 0.75)},
         {
-            "The lower part belongs to 0, the upper to 1; yours are swapped.": lambda l, w, b, p: narrow(l, w, 1 - b, p),
-            "Asked is the width of the new interval, not its upper end.": lambda l, w, b, p: (
-                (lambda n: (n[0], n[0] + n[1]))(narrow(l, w, b, p))
+            "The lower part belongs to 0, the upper to 1; yours are swapped.": lambda low, w, b, p: narrow(
+                l, w, 1 - b, p
             ),
-            "The cut is at p(0) of the interval's width, not of 1.": lambda l, w, b, p: (
-                (l + p, w - p) if b else (l, p)
+            "Asked is the width of the new interval, not its upper end.": lambda low, w, b, p: (
+                lambda n: (n[0], n[0] + n[1])
+            )(narrow(low, w, b, p)),
+            "The cut is at p(0) of the interval's width, not of 1.": lambda low, w, b, p: (
+                (low + p, w - p) if b else (low, p)
             ),
         },
         "The cut is `width * p_zero` above `low`. A 0 keeps what is below, a 1 what is above.",
     ),
     Exercise(
-        "5.3", "adapt", 5, "easy", adapt,
+        "5.3",
+        "adapt",
+        5,
+        "easy",
+        adapt,
         {"a 0 seen": (0.5, 0, 5), "a 1 seen": (0.5, 1, 5), "a 1 seen, slowly": (0.9, 1, 8)},
         {
             "Wrong direction: after a 0 the probability of 0 grows.": lambda p, b, s: adapt(p, 1 - b, s),
@@ -123,7 +137,11 @@ EXERCISES = (
         "The goal is 1 after a 0 and 0 after a 1. Go 1 / 2**shift of the way from p_zero to it.",
     ),
     Exercise(
-        "5.4", "encode", 25, "hard", encode,
+        "5.4",
+        "encode",
+        25,
+        "hard",
+        encode,
         {
             "0 0 0 1 with p(0) = 3/4": ([0, 0, 0, 1], Fraction(3, 4)),
             "40 tosses with p(0) = 4/5": (_TOSSES, Fraction(4, 5)),
@@ -132,12 +150,12 @@ EXERCISES = (
         {
             "It decodes to the opposite: 0 owns the lower part of the interval.": _coder(swapped=True),
             "Cut off after so many digits the number falls below the interval: round up.": _coder(rounded_down=True),
-            "It decodes, but is longer than it need be: use no more digits than it takes to hit the interval.": _coder(
+            "It decodes, but is longer than it need be: no more digits than it takes to hit the interval.": _coder(
                 extra=64
             ),
         },
-        "Narrow the interval with `Fraction` for every bit. Then try 0, 1, 2, ... binary digits: the smallest number with "
+        "Narrow the interval with `Fraction` for every bit. Then try 0, 1, 2, ... binary digits: the smallest number of "
         "so many digits that is not below `low` is low * 2**digits rounded up; is it inside?",
         run=_decoded,
     ),
-)  # fmt: skip
+)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cae_compress.coding import entropy as library
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
 _Q = np.rint(_RNG.laplace(0, 1.5, 3000)).astype(int)
@@ -48,7 +48,11 @@ _SYMBOLS = (_RNG.random(2000) < np.where(_CONTEXT, 0.5, 0.03)).astype(int)
 
 EXERCISES = (
     Exercise(
-        "4.1", "entropy", 8, "easy", entropy,
+        "4.1",
+        "entropy",
+        8,
+        "easy",
+        entropy,
         {
             "a fair coin": (np.array([0, 1] * 50),),
             "3,000 integers, some negative": (_Q,),
@@ -59,15 +63,17 @@ EXERCISES = (
             "Logarithms of probabilities are negative, bits are not: the minus is missing.": _of_frequencies(
                 lambda p: (p * np.log2(p)).sum()
             ),
-            "Weigh the information of each value by how often it comes.": _of_frequencies(
-                lambda p: -np.log2(p).mean()
-            ),
+            "Weigh the information of each value by how often it comes.": _of_frequencies(lambda p: -np.log2(p).mean()),
             "That is for all symbols together; asked are bits a symbol.": lambda q: entropy(q) * q.size,
         },
         "`np.unique(q, return_counts=True)` counts, also negative numbers; then -Σ p log2 p.",
     ),
     Exercise(
-        "4.2", "estimate_bpp", 10, "medium", estimate_bpp,
+        "4.2",
+        "estimate_bpp",
+        10,
+        "medium",
+        estimate_bpp,
         {"two blocks of three planes": (_PLANES, 2048), "fewer pixels, for there is padding": (_PLANES, 1500)},
         {
             "One histogram for all planes mixes what is different: take each plane's own.": lambda q, n: (
@@ -81,7 +87,11 @@ EXERCISES = (
         "For each plane, `q[:, p]`: its entropy times its size. Sum, and divide by the pixels.",
     ),
     Exercise(
-        "4.3", "side_information_bpp", 5, "easy", side_information_bpp,
+        "4.3",
+        "side_information_bpp",
+        5,
+        "easy",
+        side_information_bpp,
         {"16 bits a number": (16,), "8 bits a number": (8,)},
         {
             "Y, Cb and Cr have a basis each.": lambda b: (32 * 32 + 1) * b / 128**2,
@@ -91,7 +101,11 @@ EXERCISES = (
         "Three planes, each with a matrix of 32x32 and one range, over the 128x128 pixels of a block.",
     ),
     Exercise(
-        "4.4", "conditional_entropy", 12, "hard", conditional_entropy,
+        "4.4",
+        "conditional_entropy",
+        12,
+        "hard",
+        conditional_entropy,
         {
             "2,000 flags in two contexts": (_SYMBOLS, _CONTEXT),
             "a context that tells all": (_CONTEXT, _CONTEXT),
@@ -104,4 +118,4 @@ EXERCISES = (
         },
         "Split the symbols by context, take the entropy of each part, and average by how many symbols it has.",
     ),
-)  # fmt: skip
+)

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from cae_compress import PictureError
-from cae_compress.teaching import claim, detail, open_photo, predict
+from cae_compress.lab.teaching import claim, detail, open_photo, predict
 
 
 def written(folder, width, height, **options):

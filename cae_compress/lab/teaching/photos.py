@@ -1,4 +1,4 @@
-"""One's own picture in a notebook: opened, fitted to a size that keeps the notebook quick, and looked at with claims."""
+"""One's own picture in a notebook: opened, fitted to a size that keeps the notebook quick; claims about it."""
 
 import cv2
 import numpy as np

@@ -3,10 +3,10 @@
 import ast
 from pathlib import Path
 
-from cae_compress.teaching.exercise import parameters
-from cae_compress.teaching.exercises import EXERCISES
+from cae_compress.lab.teaching.exercise import parameters
+from cae_compress.lab.teaching.exercises import EXERCISES
 
-_PROJECT = Path(__file__).resolve().parents[2]
+_PROJECT = Path(__file__).resolve().parents[3]
 
 
 def check(number, function):
@@ -47,7 +47,7 @@ def hint(number):
 
 
 def solution(number):
-    """Print a solution; raises ValueError if there is no such exercise, FileNotFoundError without the project's folder."""
+    """Print a solution; raises ValueError if there is no such exercise, FileNotFoundError without its file."""
     print(source(find(number)))
 
 

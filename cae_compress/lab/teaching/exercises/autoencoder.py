@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 
 def weights_of_convolution(inputs, filters):
@@ -16,10 +16,10 @@ def add_noise(y, amplitude):
 
 
 def _statistics(function, y, amplitude):
-    """What is the same whatever numbers were drawn: mean, standard deviation and reach of the noise, in amplitudes."""
+    """What is the same whatever numbers were drawn: mean, deviation and reach (up to 2) of the noise, in amplitudes."""
     noise = (np.asarray(function(y, amplitude), np.float64) - y) / amplitude
     repeated = np.ptp(noise) < 1e-3  # one number for all
-    return np.round([noise.mean(), 0 if repeated else noise.std(), np.abs(noise).max()], 1)
+    return np.round([noise.mean(), 0 if repeated else noise.std(), min(np.abs(noise).max(), 2)], 1) + 0.0
 
 
 def multiplications_per_pixel(inputs, filters, strides):
@@ -57,7 +57,11 @@ _CODE = np.random.default_rng(1).normal(0, 3, (100, 100))
 
 EXERCISES = (
     Exercise(
-        "2.1", "weights_of_convolution", 4, "easy", weights_of_convolution,
+        "2.1",
+        "weights_of_convolution",
+        4,
+        "easy",
+        weights_of_convolution,
         {"1 channel to 32": (1, 32), "32 channels to 64": (32, 64)},
         {
             "The biases are missing: one a filter.": lambda c, f: 9 * c * f,
@@ -67,8 +71,15 @@ EXERCISES = (
         "A filter has 3x3 weights for each input channel, and one bias.",
     ),
     Exercise(
-        "2.2", "add_noise", 6, "easy", add_noise,
-        {"noise of 2**-10": (_CODE, 2.0**-10), "noise of 0.5": (_CODE, 0.5)},
+        "2.2",
+        "add_noise",
+        6,
+        "easy",
+        add_noise,
+        {
+            "noise of 2**-10 (its mean, deviation and reach, in amplitudes)": (_CODE, 2.0**-10),
+            "noise of 0.5 (its mean, deviation and reach, in amplitudes)": (_CODE, 0.5),
+        },
         {
             "Your noise is never negative: it must reach from -amplitude to amplitude.": lambda y, a: (
                 y + np.random.default_rng().uniform(0, a, y.shape)
@@ -84,23 +95,31 @@ EXERCISES = (
         run=_statistics,
     ),
     Exercise(
-        "2.3", "multiplications_per_pixel", 10, "medium", multiplications_per_pixel,
+        "2.3",
+        "multiplications_per_pixel",
+        10,
+        "medium",
+        multiplications_per_pixel,
         {
             "one layer of stride 1": ([1], [32], [1]),
             "the first pair of layers": ([1, 32], [32, 32], [1, 2]),
             "two pairs": ([1, 32, 32, 64], [32, 32, 64, 64], [1, 2, 1, 2]),
         },
         {
-            "You count at full resolution throughout: a stride of 2 leaves a quarter of the places.": lambda c, f, s: (
-                sum(9 * i * o for i, o in zip(c, f))
+            "You count at full resolution throughout: a stride of 2 leaves a quarter of it.": lambda c, f, s: sum(
+                9 * i * o for i, o in zip(c, f)
             ),
-            "A layer of stride 2 computes only the places that it keeps: divide before you count it.": _before_the_stride,
+            "A layer of stride 2 computes only the places that it keeps: divide first.": _before_the_stride,
             "The layers after a stride also work on fewer places: keep dividing.": _stride_once,
         },
         "Keep the share of the pixels' places that is left, and divide it by stride² before each layer is counted.",
     ),
     Exercise(
-        "2.4", "psnr_of_mse", 3, "easy", psnr_of_mse,
+        "2.4",
+        "psnr_of_mse",
+        3,
+        "easy",
+        psnr_of_mse,
         {"an error of 0.001": (0.001,), "an error of 0.0002": (0.0002,)},
         {
             "Planes are in [0, 1] here, so the peak is 1 and not 255.": lambda mse: 10 * np.log10(255**2 / mse),
@@ -110,7 +129,11 @@ EXERCISES = (
         "The peak of a plane in [0, 1] is 1.",
     ),
     Exercise(
-        "2.5", "equivalent_bits", 8, "medium", equivalent_bits,
+        "2.5",
+        "equivalent_bits",
+        8,
+        "medium",
+        equivalent_bits,
         {"a range of 2.72, noise of 2**-10": (2.72, 2.0**-10), "a range of 1, noise of 1/32": (1.0, 1 / 32)},
         {
             "That is where a whole step is the amplitude; the error of rounding is half a step.": lambda s, a: (
@@ -121,4 +144,4 @@ EXERCISES = (
         },
         "The step is scale / 2**(B - 1), so half of it is scale / 2**B. Set it equal to the amplitude.",
     ),
-)  # fmt: skip
+)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from cae_compress import metrics
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _JPEG = np.array([0.26, 0.45, 0.61, 0.87, 1.21, 2.3]), np.array([26.7, 29.1, 30.5, 32.2, 33.9, 38.0])
 _J2K = np.array([0.2, 0.3, 0.4, 0.6, 0.8, 1.2]), np.array([28.5, 29.9, 31.1, 33.1, 34.6, 37.1])
@@ -53,7 +53,11 @@ def _of_means(rates, psnrs, other_rates, other_psnrs):
 
 EXERCISES = (
     Exercise(
-        "7.1", "percent_saved", 3, "easy", percent_saved,
+        "7.1",
+        "percent_saved",
+        3,
+        "easy",
+        percent_saved,
         {"40 bytes against 100": (40, 100), "120 bytes against 100": (120, 100)},
         {
             "Compared with theirs: divide by theirs.": lambda o, t: 100 * (t - o) / o,
@@ -64,7 +68,11 @@ EXERCISES = (
         "What is saved, over what theirs needs, times 100.",
     ),
     Exercise(
-        "7.2", "ms_ssim_db", 3, "easy", ms_ssim_db,
+        "7.2",
+        "ms_ssim_db",
+        3,
+        "easy",
+        ms_ssim_db,
         {"0.95": (0.95,), "0.995": (0.995,)},
         {
             "Take what is missing to 1, not the value: all values are near 1.": lambda v: -10 * np.log10(v),
@@ -74,11 +82,15 @@ EXERCISES = (
         "-10 log10 of what is missing to 1.",
     ),
     Exercise(
-        "7.3", "rate_at", 8, "medium", rate_at,
+        "7.3",
+        "rate_at",
+        8,
+        "medium",
+        rate_at,
         {"JPEG at 32 dB": (32.0, *_JPEG), "JPEG 2000 at 35 dB": (35.0, *_J2K), "AVIF at a point": (29.9, *_AVIF)},
         {
-            "Rates grow by factors: interpolate their logarithm, and go back with exp.": lambda p, r, q: (
-                np.interp(p, q, r)
+            "Rates grow by factors: interpolate their logarithm, and go back with exp.": lambda p, r, q: np.interp(
+                p, q, r
             ),
             "You stay in logarithms: go back with exp.": lambda p, r, q: np.interp(p, q, np.log(r)),
             "log10 forth and exp back do not fit together.": lambda p, r, q: np.exp(np.interp(p, q, np.log10(r))),
@@ -86,17 +98,23 @@ EXERCISES = (
         "`np.interp(psnr_db, psnrs_db, np.log(rates))`, and back.",
     ),
     Exercise(
-        "7.4", "bd_rate", 20, "hard", bd_rate,
+        "7.4",
+        "bd_rate",
+        20,
+        "hard",
+        bd_rate,
         {"JPEG against JPEG 2000": (*_JPEG, *_J2K), "AVIF against JPEG 2000": (*_AVIF, *_J2K)},
         {
-            "Only where both curves have a PSNR: from the higher beginning to the lower end.": _bd_rate(everywhere=True),
+            "Only where both curves have a PSNR: from the higher beginning to the lower end.": _bd_rate(
+                everywhere=True
+            ),
             "Swapped: the second curve is the reference.": _bd_rate(swapped=True),
             "The mean difference of logarithms is not percent yet: exp(difference) - 1.": _bd_rate(finish=lambda d: d),
-            "Average the logarithm of the rate, not the rate: at high rates the latter hides everything else.": _of_means,
+            "Average the logarithm of the rate, not the rate: high rates would hide all others.": _of_means,
             "With log10 you go back by 10 ** difference - 1.": _bd_rate(scale=np.log10),
         },
         "`PchipInterpolator(psnrs_db, np.log(rates))`, its `integrate(low, high)` over the common range divided by its "
         "length, for both curves; then 100 · (exp(ours - reference) - 1).",
         tolerance=1e-3,
     ),
-)  # fmt: skip
+)

@@ -1,6 +1,6 @@
 """The exercises, a file a notebook; `EXERCISES` has them all by number."""
 
-from cae_compress.teaching.exercises import (
+from cae_compress.lab.teaching.exercises import (
     autoencoder,
     coding,
     flagship,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
 _X = _RNG.random((2, 16, 16))
@@ -70,39 +70,53 @@ def _density(v, scale):
 
 EXERCISES = (
     Exercise(
-        "6.1", "best_setting", 4, "easy", best_setting,
+        "6.1",
+        "best_setting",
+        4,
+        "easy",
+        best_setting,
         {"a low price of errors": (_R, _D, 0.003), "a middle one": (_R, _D, 0.03), "a high one": (_R, _D, 1.0)},
         {
-            "λ weighs the distortion, not the rate.": lambda r, d, l: int(np.argmin(l * r + d)),
-            "The loss is to be small: look for its minimum.": lambda r, d, l: int(np.argmax(r + l * d)),
-            "Asked is which one, its index, not the loss there.": lambda r, d, l: float((r + l * d).min()),
+            "λ weighs the distortion, not the rate.": lambda r, d, lmbda: int(np.argmin(lmbda * r + d)),
+            "The loss is to be small: look for its minimum.": lambda r, d, lmbda: int(np.argmax(r + lmbda * d)),
+            "Asked is which one, its index, not the loss there.": lambda r, d, lmbda: float((r + lmbda * d).min()),
         },
         "`np.argmin` of R + λ D.",
     ),
     Exercise(
-        "6.2", "rate_distortion_loss", 6, "easy", rate_distortion_loss,
+        "6.2",
+        "rate_distortion_loss",
+        6,
+        "easy",
+        rate_distortion_loss,
         {"a low λ": (0.31, _X, _X_HAT, 0.0009), "a high λ": (1.2, _X, _X_HAT, 0.2304)},
         {
-            "Planes are in [0, 1], λ is of grey levels: multiply the squared error by 255².": lambda r, x, h, l: (
-                r + l * np.mean((x - h) ** 2)
+            "Planes are in [0, 1], λ is of grey levels: multiply the squared error by 255².": lambda r, x, h, lmbda: (
+                r + lmbda * np.mean((x - h) ** 2)
             ),
-            "255², for errors are squared.": lambda r, x, h, l: r + l * 255 * np.mean((x - h) ** 2),
-            "λ weighs the distortion, not the rate.": lambda r, x, h, l: l * r + 255**2 * np.mean((x - h) ** 2),
-            "The mean over samples, not the sum, so that the size of a picture does not matter.": lambda r, x, h, l: (
-                r + l * 255**2 * np.sum((x - h) ** 2)
+            "255², for errors are squared.": lambda r, x, h, lmbda: r + lmbda * 255 * np.mean((x - h) ** 2),
+            "λ weighs the distortion, not the rate.": lambda r, x, h, lmbda: lmbda * r + 255**2 * np.mean((x - h) ** 2),
+            "The mean over samples, not the sum, so that the size of a picture does not matter.": lambda r, x, h, lmbda: (
+                r + lmbda * 255**2 * np.sum((x - h) ** 2)
             ),
         },
         "R + λ · 255² · mean squared error.",
     ),
     Exercise(
-        "6.3", "round_through", 10, "hard", round_through,
-        {"a few numbers": (np.array([-1.7, -0.2, 0.4, 2.6], np.float32),), "whole ones": (np.array([3.0], np.float32),)},
+        "6.3",
+        "round_through",
+        10,
+        "hard",
+        round_through,
         {
-            "The value is right, but no gradient passes: `tf.round` has none.": _tf(lambda tf, y: tf.round(y)),
-            "A gradient passes, but nothing is rounded.": _tf(lambda tf, y: y + 0.0),
-            "`stop_gradient` around everything stops everything: leave y outside.": _tf(
-                lambda tf, y: tf.stop_gradient(y + tf.round(y) - y)
+            "a few numbers": (np.array([-1.7, -0.2, 0.4, 2.6], np.float32),),
+            "whole ones": (np.array([3.0], np.float32),),
+        },
+        {
+            "The value is right, but no gradient passes: `tf.round` has none, `stop_gradient` lets none by.": _tf(
+                lambda tf, y: tf.round(y)
             ),
+            "A gradient passes, but nothing is rounded.": _tf(lambda tf, y: y + 0.0),
             "You add y twice: what is added to y must be the difference, round(y) - y.": _tf(
                 lambda tf, y: y + tf.stop_gradient(tf.round(y))
             ),
@@ -111,7 +125,11 @@ EXERCISES = (
         run=_value_and_gradient,
     ),
     Exercise(
-        "6.4", "laplace_mass", 12, "medium", laplace_mass,
+        "6.4",
+        "laplace_mass",
+        12,
+        "medium",
+        laplace_mass,
         {
             "whole numbers, scale 1": (np.arange(-3.0, 4.0), 1.0),
             "fractions, scale 0.3": (np.array([-1.2, 0.0, 0.5, 2.2]), 0.3),
@@ -125,4 +143,4 @@ EXERCISES = (
         },
         "The cumulative distribution is ½ exp(t / b) for t < 0 and 1 - ½ exp(-t / b) above; take it at both ends.",
     ),
-)  # fmt: skip
+)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from cae_compress.flagship import centroids
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
 _LOG_GAIN = np.sort(_RNG.normal(0, 1, (8, 5)), axis=0)
@@ -73,7 +73,11 @@ def brute_force(costs, switch):
 
 EXERCISES = (
     Exercise(
-        "8.1", "gain_at", 8, "medium", gain_at,
+        "8.1",
+        "gain_at",
+        8,
+        "medium",
+        gain_at,
         {"at a λ": (3.0, _LOG_GAIN), "half way between two": (2.5, _LOG_GAIN), "at the last": (7.0, _LOG_GAIN)},
         {
             "Interpolate logarithms, not gains: steps go by factors.": _linear,
@@ -83,8 +87,16 @@ EXERCISES = (
         "k = int(u), but at most 6; then exp of the way from row k to row k + 1.",
     ),
     Exercise(
-        "8.2", "centroid_of_cell", 12, "hard", centroid_of_cell,
-        {"rounded to 1, 0 expected": (1, 0.0, 0.3), "rounded to 0, 0 expected": (0, 0.0, 0.5), "to -2, -1.2": (-2, -1.2, 1.0)},
+        "8.2",
+        "centroid_of_cell",
+        12,
+        "hard",
+        centroid_of_cell,
+        {
+            "rounded to 1, 0 expected": (1, 0.0, 0.3),
+            "rounded to 0, 0 expected": (0, 0.0, 0.5),
+            "to -2, -1.2": (-2, -1.2, 1.0),
+        },
         {
             "That is the whole number itself; within its cell some places are more likely.": lambda q, m, s: q,
             "That is what was expected; the latent lies in its cell for certain.": lambda q, m, s: m,
@@ -94,7 +106,11 @@ EXERCISES = (
         tolerance=2e-3,
     ),
     Exercise(
-        "8.3", "half_steps", 10, "medium", half_steps,
+        "8.3",
+        "half_steps",
+        10,
+        "medium",
+        half_steps,
         {
             "all from quantizer 0": (np.array([0.2, 0.8, -1.4, 2.6]), np.zeros(4, int)),
             "all from quantizer 1": (np.array([0.1, 0.4, -0.6, 2.4]), np.ones(4, int)),
@@ -108,7 +124,11 @@ EXERCISES = (
         "List what each quantizer has between -20 and 20 half steps (even ones; odd ones and 0), take the nearest.",
     ),
     Exercise(
-        "8.4", "cheapest_path", 20, "hard", cheapest_path,
+        "8.4",
+        "cheapest_path",
+        20,
+        "hard",
+        cheapest_path,
         {
             "two rows": (np.array([[1.0, 2.0], [5.0, 0.0]]), 3.0),
             "eight rows of three": (_RNG.random((8, 3)) * 4, 1.0),
@@ -122,4 +142,4 @@ EXERCISES = (
         "Keep, for every column, the least cost of all ways that end there. For the next row it is the row's cost plus "
         "the smaller of staying (that column's best) and changing (the best of all plus `switch`).",
     ),
-)  # fmt: skip
+)

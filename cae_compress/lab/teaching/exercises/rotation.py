@@ -3,7 +3,7 @@
 import numpy as np
 
 from cae_compress.cheng2018 import pca, quantizer
-from cae_compress.teaching.exercise import Exercise
+from cae_compress.lab.teaching.exercise import Exercise
 
 
 def pca_basis(samples):
@@ -66,22 +66,30 @@ _MAPS = _RNG.normal(2, [9, 5, 3, 1], (16, 16, 4))
 
 EXERCISES = (
     Exercise(
-        "3.1", "pca_basis", 15, "medium", pca_basis,
+        "3.1",
+        "pca_basis",
+        15,
+        "medium",
+        pca_basis,
         {"500 samples of 6 variables": (_SAMPLES,), "the first 50 of them": (_SAMPLES[:50],)},
         {
-            "Your eigenvalues ascend: `eigh` sorts that way. Turn the columns round.": lambda s: (
-                np.linalg.eigh(_covariance(s))[1]
-            ),
+            "Your eigenvalues ascend: `eigh` sorts that way. Turn the columns round.": lambda s: np.linalg.eigh(
+                _covariance(s)
+            )[1],
             "Eigenvectors belong in the columns; yours are the rows.": lambda s: _eigenvectors(_covariance(s)).T,
             "Subtract the mean of every variable first (step 2).": lambda s: _eigenvectors(s.T @ s),
         },
-        "The six steps: samples as rows; subtract the mean; covariance; `np.linalg.eigh`; sort by descending eigenvalue; "
+        "The six steps: samples as rows; subtract the mean; covariance; `np.linalg.eigh`; sort descending; "
         "eigenvectors in columns.",
         run=_up_to_sign,
         tolerance=1e-3,
     ),
     Exercise(
-        "3.2", "quantize", 8, "easy", quantize,
+        "3.2",
+        "quantize",
+        8,
+        "easy",
+        quantize,
         {"range 1, B = 4": (_CODE, 1.0, 4), "range 2, B = 3": (_CODE, 2.0, 3), "range 0.5, B = 5": (_CODE, 0.5, 5)},
         {
             "Clip: B bits hold -2**(B-1) to 2**(B-1) - 1, one less on the positive side.": _quantizer(limits=None),
@@ -97,10 +105,14 @@ EXERCISES = (
         "Divide by the scale, multiply by 2**(B-1), round with np.rint, clip with np.clip.",
     ),
     Exercise(
-        "3.3", "dequantize", 4, "easy", dequantize,
+        "3.3",
+        "dequantize",
+        4,
+        "easy",
+        dequantize,
         {"B = 4, range 1": (np.arange(-8, 8), 1.0, 4), "B = 6, range 2.72": (np.arange(-32, 32, 7), 2.72, 6)},
         {
-            "The quantizer rounded to the nearest: a number stands for the middle of its cell already.": lambda q, s, b: (
+            "The quantizer rounded to the nearest: a number is the middle of its cell already.": lambda q, s, b: (
                 (q + 0.5) * s / 2 ** (b - 1)
             ),
             "The step is scale / 2**(B-1), twice what you have.": lambda q, s, b: q * s / 2**b,
@@ -109,17 +121,19 @@ EXERCISES = (
         "Undo the two multiplications of `quantize`; rounding cannot be undone.",
     ),
     Exercise(
-        "3.4", "energy_share", 6, "medium", energy_share,
+        "3.4",
+        "energy_share",
+        6,
+        "medium",
+        energy_share,
         {"2 of 4 maps": (_MAPS, 2), "all 4 maps": (_MAPS, 4), "1 of 4 maps": (_MAPS, 1)},
         {
             "Those are standard deviations; energies are their squares.": _share(lambda s: s.std(axis=0)),
             "Subtract the mean of each map: a mean is no variation, and it is stored once.": _share(
                 lambda s: (s**2).mean(axis=0)
             ),
-            "Those are the last maps, not the first.": lambda r, k: (
-                _share(lambda s: s.var(axis=0)[::-1])(r, k)
-            ),
+            "Those are the last maps, not the first.": lambda r, k: _share(lambda s: s.var(axis=0)[::-1])(r, k),
         },
         "`np.var` over all positions of each map, then a sum over the first maps and one over all.",
     ),
-)  # fmt: skip
+)

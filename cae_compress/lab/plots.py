@@ -1,4 +1,4 @@
-"""Figures, drawn from result tables and arrays; each function returns a matplotlib Figure, `show` shows it in a notebook."""
+"""Figures, drawn from result tables and arrays; each returns a matplotlib Figure, `show` puts one into a notebook."""
 
 import base64
 import io

@@ -154,7 +154,7 @@ EXERCISES = (
                 extra=64
             ),
         },
-        "Narrow the interval with `Fraction` for every bit. Then try 0, 1, 2, ... binary digits: the smallest number of "
+        "Narrow the interval with `Fraction` for every bit. Then try 0, 1, 2, ... digits: the smallest number of "
         "so many digits that is not below `low` is low * 2**digits rounded up; is it inside?",
         run=_decoded,
     ),

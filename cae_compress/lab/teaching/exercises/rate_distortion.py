@@ -113,7 +113,7 @@ EXERCISES = (
             "whole ones": (np.array([3.0], np.float32),),
         },
         {
-            "The value is right, but no gradient passes: `tf.round` has none, `stop_gradient` lets none by.": _tf(
+            "The value is right, but no gradient passes: `tf.round` has none, nor what `stop_gradient` hides.": _tf(
                 lambda tf, y: tf.round(y)
             ),
             "A gradient passes, but nothing is rounded.": _tf(lambda tf, y: y + 0.0),

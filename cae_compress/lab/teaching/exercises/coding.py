@@ -109,7 +109,7 @@ EXERCISES = (
         {"a 0 with p(0) = 3/4": (0.0, 1.0, 0, 0.75), "a 1 with p(0) = 3/4": (0.2, 0.4, 1, 0.75)},
         {
             "The lower part belongs to 0, the upper to 1; yours are swapped.": lambda low, w, b, p: narrow(
-                l, w, 1 - b, p
+                low, w, 1 - b, p
             ),
             "Asked is the width of the new interval, not its upper end.": lambda low, w, b, p: (
                 lambda n: (n[0], n[0] + n[1])

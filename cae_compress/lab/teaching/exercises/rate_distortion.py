@@ -96,7 +96,7 @@ EXERCISES = (
             ),
             "255², for errors are squared.": lambda r, x, h, lmbda: r + lmbda * 255 * np.mean((x - h) ** 2),
             "λ weighs the distortion, not the rate.": lambda r, x, h, lmbda: lmbda * r + 255**2 * np.mean((x - h) ** 2),
-            "The mean over samples, not the sum, so that the size of a picture does not matter.": lambda r, x, h, lmbda: (
+            "The mean over samples, not the sum, whatever the size of a picture.": lambda r, x, h, lmbda: (
                 r + lmbda * 255**2 * np.sum((x - h) ** 2)
             ),
         },
@@ -113,9 +113,7 @@ EXERCISES = (
             "whole ones": (np.array([3.0], np.float32),),
         },
         {
-            "The value is right, but no gradient passes: `tf.round` has none, nor what `stop_gradient` hides.": _tf(
-                lambda tf, y: tf.round(y)
-            ),
+            "The value is right, but no gradient passes: `tf.round` has none.": _tf(lambda tf, y: tf.round(y)),
             "A gradient passes, but nothing is rounded.": _tf(lambda tf, y: y + 0.0),
             "You add y twice: what is added to y must be the difference, round(y) - y.": _tf(
                 lambda tf, y: y + tf.stop_gradient(tf.round(y))

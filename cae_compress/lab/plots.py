@@ -86,8 +86,10 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_
     for codec, points in summary.groupby("codec", sort=False):
         colour, marker = STYLES.get(codec) or next(others, ("#666666", "."))
         for column, line, note in (("bpp", "-", ""), ("estimate_bpp", "--", ": entropy estimate, no file")):
+            if column == "estimate_bpp" and codec not in estimates:
+                continue
             shown = points[points[column] <= max_bpp]
-            if len(shown) and (column == "bpp" or codec in estimates):
+            if len(shown):
                 label = codec + note
                 values = _on_scale(shown[metric], metric)
                 axes.plot(shown[column], values, line, color=colour, marker=marker, ms=6, lw=1.5, label=label)

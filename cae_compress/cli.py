@@ -157,13 +157,18 @@ def info(args):
 
 
 def compare(args):
-    """Print what every codec makes of pictures in files of the same size."""
-    from cae_compress.lab import evaluate
+    """Print what every codec makes of pictures in files of the same size; of one picture, write a page to show."""
+    from cae_compress.lab import evaluate, page
 
+    if args.html and len(args.files) > 1:
+        sys.exit("cae-compress: --html is for one picture")
     failed = 0
     for path in args.files:
         try:
-            print(f"{path}\n{evaluate.at_equal_size(pictures.read(path), args.quality).to_string(index=False)}\n")
+            image = pictures.read(path)
+            print(f"{path}\n{evaluate.at_equal_size(image, args.quality).to_string(index=False)}\n")
+            if args.html:
+                write(args.html, page.compare(image, path.name, args.quality).encode())
         except ERRORS as error:
             print(error if str(path) in str(error) else f"{path}: {error}", file=sys.stderr)
             failed += 1
@@ -288,6 +293,7 @@ def parser():
         )  # fmt: skip
     compared = add("compare", compare, "Compare with JPEG, JPEG 2000, WebP and AVIF at the same size.")
     compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")
+    compared.add_argument("--html", type=Path, metavar="PAGE", help="write a page with all versions under a slider")
     add("bench", bench, "Measure the speed of the coder.", files=False)
     return top
 

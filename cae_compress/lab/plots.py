@@ -21,9 +21,10 @@ STYLES = {
     "CAE, trained for rate": ("#802040", "D"),
     "CAE, fixed PCA": ("#9f6060", "d"),
     "CAE, block PCA": ("#009f9f", "X"),
+    "CAE from a DCT, fixed PCA": ("#0000df", "<"),
 }
 # for codecs that have no style yet, in the order in which they come
-OTHER_STYLES = (("#0000df", "<"), ("#60bf9f", ">"), ("#402000", "p"), ("#000060", "8"))
+OTHER_STYLES = (("#60bf9f", ">"), ("#402000", "p"), ("#000060", "8"))
 PUBLISHED_MARKERS = "1234+x"
 ESTIMATES_OF = ("CAE, fixed PCA", "CAE, block PCA")  # what the replication reported as rates
 DPI = 100

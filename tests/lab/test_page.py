@@ -5,7 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from cae_compress import cli
 from cae_compress.lab import page
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -32,6 +34,15 @@ def test_every_codec_has_a_row_of_about_the_same_bytes(written):
     sizes = {name: int(size.replace(",", "")) for name, size in rows}
     assert list(sizes) == ["cae_compress", "JPEG 4:2:0", "JPEG 4:4:4", "JPEG 2000", "WebP", "AVIF"]
     assert max(sizes.values()) <= 1.03 * sizes["cae_compress"]
+
+
+def test_the_command_line_writes_it_for_one_picture(tmp_path, photographs, capsys):
+    picture, target = tmp_path / "a.png", tmp_path / "page.html"
+    Image.fromarray(photographs["coffee"][:64, :96]).save(picture)
+    assert cli.main(["compare", str(picture), "--html", str(target)]) == 0
+    assert "<title>a.png" in target.read_text(encoding="utf-8") and "cae_compress" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="one picture"):
+        cli.main(["compare", str(picture), str(picture), "--html", str(target)])
 
 
 @pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver")

@@ -15,7 +15,7 @@ READY = $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --out build
 	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES="$(CURDIR)/build" \
-	    $(BIN)/python -m nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/05_kodak.ipynb
+	    $(BIN)/python -m nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/07_kodak.ipynb
 	@echo "Tables, figures and the executed notebook are in build/."
 
 test: $(READY)
@@ -30,7 +30,7 @@ lab: $(READY)
 
 kodak: $(READY)
 	$(BIN)/python -m cae_compress.lab.evaluate --pictures kodak --out data
-	$(BIN)/python -m nbconvert --to notebook --execute --inplace --log-level WARN notebooks/05_kodak.ipynb
+	$(BIN)/python notebooks/execute.py notebooks/07_kodak.ipynb
 
 train: $(READY)
 	$(BIN)/python -m cae_compress.cheng2018.train --export build/cheng2018.npz

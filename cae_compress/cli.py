@@ -163,6 +163,7 @@ def parser():
         "Blank is what a codec or a metric cannot do with a picture: WebP ends at 16383 pixels, MS-SSIM begins at 161.",
     )  # fmt: skip
     compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")
+    compared.add_argument("--html", type=Path, metavar="PAGE", help="write a page with all versions under a slider")
     add("bench", commands.bench, "Measure the speed of the coder.", files=False)
     add(
         "warm-up", commands.warm_up, "Compile the coder, so that the first picture need not wait for it.",

@@ -3,10 +3,11 @@
 import sys
 import time
 import warnings
+from pathlib import Path
 
 from tqdm import tqdm
 
-from cae_compress import batch, bitstream, codec, pictures
+from cae_compress import batch, bitstream, codec, files, pictures
 from cae_compress.batch import PIPE, UsageError, convert_many
 from cae_compress.metadata import NOTHING
 
@@ -96,11 +97,17 @@ def about(path, data, max_pixels):
 
 
 def compare(args):
-    """Print what every codec makes of pictures in files of the same size."""
-    from cae_compress.lab import evaluate
+    """Print what every codec makes of pictures in files of the same size; of one picture, write a page to show."""
+    from cae_compress.lab import evaluate, page
+
+    if args.html and len(args.files) > 1:
+        raise UsageError("--html is for one picture")
 
     def table(path):
-        rows = evaluate.at_equal_size(pictures.read(path), args.quality)
+        image = pictures.read(path)
+        rows = evaluate.at_equal_size(image, args.quality)
+        if args.html:
+            files.write(args.html, page.compare(image, Path(path).name, args.quality).encode())
         return f"{path}\n{rows.to_string(index=False, na_rep='')}\n"
 
     return each(args.files, table)

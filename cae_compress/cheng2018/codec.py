@@ -31,7 +31,7 @@ from cae_compress.cheng2018.latents import (
 )
 from cae_compress.weights import Array
 
-ROTATIONS = ("fixed", "block")
+ROTATIONS = ("fixed", "block", "none")  # in this order in the settings of a file
 DEFAULT_BITS = 6
 NAME_IN_FILES = {"cheng2018-dct": "cheng2018"}  # both networks' files say so; the hash of the weights tells them apart
 FIRST_BITS, LAST_BITS = 2, 12  # at the lowest and the highest quality
@@ -53,7 +53,8 @@ class CAECodec:
     """Convolutional autoencoder, PCA rotation, B-bit quantizer, adaptive arithmetic coder.
 
     Args:
-        rotation: "fixed" (one basis and range, kept with the model) or "block" (fitted to each block, and sent).
+        rotation: "fixed" (one basis and range, kept with the model), "block" (fitted to each block, and sent) or
+            "none" (the mean and the range of "fixed" and no rotation: what the basis is worth; for study).
         model: name of shipped weights, or the path of an .npz file written by `export`. "cheng2018" began as random
             weights, as the paper and the replication had it, "cheng2018-dct" as a DCT (`network.start_as_dct`).
 
@@ -70,7 +71,8 @@ class CAECodec:
             raise ValueError(f"rotation must be one of {ROTATIONS}, got {rotation!r}")
         self.rotation, self.weights_name = rotation, model
         self.model = NAME_IN_FILES.get(model, Path(model).stem)
-        self.name = f"{'CAE from a DCT' if model == 'cheng2018-dct' else 'CAE'}, {rotation} PCA"
+        start = "CAE from a DCT" if model == "cheng2018-dct" else "CAE"
+        self.name = f"{start}, no PCA" if rotation == "none" else f"{start}, {rotation} PCA"
         arrays, self.weights_sha256 = weights.load(model)
         arrays.setdefault("bits", np.float32(DEFAULT_BITS))
         weights.check_arrays(arrays, NEEDED, self.model)
@@ -128,8 +130,9 @@ class CAECodec:
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
         image = np.empty((header.height, header.width, 3), np.uint8)
+        levels, rotation = settings_of(header)
         for tile, latents in zip(tiles(header.height, header.width), self.decode_latents(header, payload)):
-            image[tile] = self._latents_to_tile(latents, header.settings & LEVELS_MASK, *image[tile].shape[:2])
+            image[tile] = self._latents_to_tile(latents, levels, *image[tile].shape[:2], rotation)
         return image
 
     def _tile_to_latents(self, rgb, levels):
@@ -137,8 +140,8 @@ class CAECodec:
         y = self.analyse(x)
         return self.quantize(y, x, levels)
 
-    def _latents_to_tile(self, latents, levels, height, width):
-        y_hat = self.dequantize(latents, levels)
+    def _latents_to_tile(self, latents, levels, height, width, rotation):
+        y_hat = self.dequantize(latents, levels, rotation)
         x_hat = self.synthesise(y_hat, latents)
         return color.ycbcr_to_rgb(blocks.join(x_hat, height, width))
 
@@ -171,10 +174,8 @@ class CAECodec:
     def _decoder(self, header, payload):
         """A `LatentCoder` that reads a payload, and whether each block has a basis of its own."""
         bitstream.check_model(header, self.model, self.weights_id)
-        levels, rotation = header.settings & LEVELS_MASK, header.settings >> ROTATION_SHIFT
-        if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
-            raise BitstreamError(f"impossible settings: {header.settings:#010x}")
-        return LatentCoder(self.context_model, levels, header.width, payload), ROTATIONS[rotation] == "block"
+        levels, rotation = settings_of(header)
+        return LatentCoder(self.context_model, levels, header.width, payload), rotation == "block"
 
     @staticmethod
     def _decode_tiles(header, coder, own_bases):
@@ -194,7 +195,8 @@ class CAECodec:
         for tile in tiles(height, width):
             size = image[tile].shape[:2]
             last = first + blocks_across(size[1])
-            image[tile] = self._latents_to_tile(latents.part(first, last), quantizer.levels_of(bits), *size)
+            part = latents.part(first, last)
+            image[tile] = self._latents_to_tile(part, quantizer.levels_of(bits), *size, self.rotation)
             first = last
         return image
 
@@ -211,8 +213,8 @@ class CAECodec:
         """
         colours = np.rint(x.mean(axis=(1, 2)) * COLOUR_MAX).astype(np.int32)  # (blocks, 3)
         flat = np.ptp(x, axis=(1, 2)) < FLAT_TOLERANCE
-        if self.rotation == "fixed":
-            q = quantizer.quantize(pca.rotate(y, self.basis, self.mean), self.scale, levels)
+        if self.rotation != "block":
+            q = quantizer.quantize(pca.rotate(y, self._shared_basis(self.rotation), self.mean), self.scale, levels)
             ranges = bases = None
         else:
             basis = np.stack([[pca.fit(plane)[0] for plane in block] for block in y])  # (blocks, 3, 32, 32)
@@ -226,12 +228,17 @@ class CAECodec:
         classes = np.where(flat, FLAT, np.where(in_use.any(axis=-1), classes, 0)).astype(np.uint8)
         return Latents(q, classes, colours * flat, ranges, bases)
 
-    def dequantize(self, latents, levels):
-        """`Latents` -> codes y_hat, float32 (blocks, 3, 16, 16, 32)."""
-        if latents.bases is None:
-            return pca.rotate_back(quantizer.dequantize(latents.q, self.scale, levels), self.basis, self.mean)
+    def dequantize(self, latents, levels, rotation):
+        """`Latents` of a rotation -> codes y_hat, float32 (blocks, 3, 16, 16, 32)."""
+        if rotation != "block":
+            rotated = quantizer.dequantize(latents.q, self.scale, levels)
+            return pca.rotate_back(rotated, self._shared_basis(rotation), self.mean)
         basis = (latents.bases * 2.0 ** -basis_bits(levels)).astype(np.float32)
         return pca.rotate_back(quantizer.dequantize(latents.q, range_of(latents.ranges), levels), basis[:, :, None])
+
+    def _shared_basis(self, rotation):
+        """The basis of all blocks where none has its own, float32 (32, 32)."""
+        return self.basis if rotation == "fixed" else np.eye(len(self.basis), dtype=np.float32)
 
     def synthesise(self, y_hat, latents):
         """Codes y_hat, and the colours of planes of one colour -> blocks x_hat, float32 (blocks, 128, 128, 3)."""
@@ -244,6 +251,18 @@ class CAECodec:
     def weights_id(self):
         """What a file's header says of the weights: the first four bytes of their SHA-256."""
         return bytes.fromhex(self.weights_sha256)[:4]
+
+
+def settings_of(header):
+    """What a file's header says of its coding: (levels of the quantizer, rotation).
+
+    Raises:
+        BitstreamError: no encoder writes such settings.
+    """
+    levels, rotation = header.settings & LEVELS_MASK, header.settings >> ROTATION_SHIFT
+    if not quantizer.MIN_LEVELS <= levels <= quantizer.MAX_LEVELS or rotation >= len(ROTATIONS):
+        raise BitstreamError(f"impossible settings: {header.settings:#010x}")
+    return levels, ROTATIONS[rotation]
 
 
 def blocks_across(width):

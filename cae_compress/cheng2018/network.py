@@ -12,7 +12,9 @@ Chosen here: planes enter centred on zero; no activation on the code, so that it
 weights are shared by the three planes.
 """
 
-import keras
+from cae_compress import tensorflow_quietly  # noqa: F401, before keras
+
+import keras  # isort: skip
 import numpy as np
 import scipy.fft
 import tensorflow as tf

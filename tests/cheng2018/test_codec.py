@@ -4,12 +4,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cae_compress import BitstreamError, CAECodec, PictureError, bitstream, metrics
+from cae_compress.cheng2018 import blocks, color
 from cae_compress.cheng2018.latents import FLAT, Latents
 
 
-@pytest.fixture(params=["fixed", "block"])
-def codec(request, fixed_codec, block_codec):
-    return {"fixed": fixed_codec, "block": block_codec}[request.param]
+@pytest.fixture(params=["fixed", "block", "none"])
+def codec(request, fixed_codec, block_codec, unrotated_codec):
+    return {"fixed": fixed_codec, "block": block_codec, "none": unrotated_codec}[request.param]
+
+
+@pytest.fixture(scope="module")
+def unrotated_codec():
+    return CAECodec("none")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (129, 127), (128, 256)])
@@ -112,16 +118,29 @@ def test_files_are_at_least_a_tenth_smaller_than_the_zero_order_estimate(photogr
         assert metrics.bits_per_pixel(len(fixed_codec.encode(image, bits)), image) < 0.9 * estimate
 
 
-def test_a_file_of_the_other_rotation_or_of_other_weights_is_handled(photograph, fixed_codec, block_codec):
+def test_without_a_rotation_the_integers_are_those_of_the_code_itself(photograph, unrotated_codec, fixed_codec):
+    x = blocks.split(color.rgb_to_ycbcr(photograph), 128)
+    y = unrotated_codec.analyse(x)
+    expected = np.rint((y - unrotated_codec.mean) / unrotated_codec.scale * 2**6)
+    assert np.array_equal(unrotated_codec.latents(photograph, 7).q, expected)
+    assert not np.array_equal(fixed_codec.latents(photograph, 7).q, expected)
+
+
+def test_a_file_of_the_other_rotation_or_of_other_weights_is_handled(
+    photograph, fixed_codec, block_codec, unrotated_codec
+):
     data = block_codec.encode(photograph, 6)
     assert np.array_equal(fixed_codec.decode(data), block_codec.decode(data)), "the file says which rotation"
+    data = unrotated_codec.encode(photograph, 6)
+    assert np.array_equal(fixed_codec.decode(data), unrotated_codec.decode(data))
+    assert not np.array_equal(fixed_codec.decode(data), fixed_codec.decode(fixed_codec.encode(photograph, 6)))
     header, payload = bitstream.read(data)
     other = bitstream.Header(header.model, b"\0\0\0\0", header.width, header.height, header.settings)
     with pytest.raises(BitstreamError, match="made by model cheng2018 .00000000."):
         fixed_codec.decode(bitstream.write(other, payload))
 
 
-@pytest.mark.parametrize("settings", [0, 255, 1 << 24 | 255, 2 << 24 | 4096, 0xFFFFFFFF])
+@pytest.mark.parametrize("settings", [0, 255, 1 << 24 | 255, 3 << 24 | 4096, 0xFFFFFFFF])
 def test_impossible_settings_are_refused(settings, fixed_codec):
     header = bitstream.Header("cheng2018", fixed_codec.weights_id, 8, 8, settings)
     with pytest.raises(BitstreamError, match="settings"):

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -79,3 +83,10 @@ def test_arrays_of_another_model_are_refused(model):
     arrays["analysis/conv0/kernel"] = np.zeros((5, 5, 1, 32))
     with pytest.raises(ValueError, match="conv0/kernel"):
         cheng2018.from_arrays(arrays)
+
+
+def test_loading_the_network_prints_nothing():
+    code = "import cae_compress; cae_compress.CAECodec().cae"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")

@@ -59,6 +59,7 @@ def main():
         "fixed": (CAECodec("fixed", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
         "block": (CAECodec("block", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
         "random": (CAECodec("fixed"), (5, 6.5, 4, 6, 8)),
+        "none": (CAECodec("none", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
         "rate": (RateCAECodec(), (1, 2, 3, 4, 5)),
         "flagship": (RDCodec(), (50, 70.5, 30, 1, 100)),
     }

@@ -19,8 +19,8 @@ from cae_compress import bitstream, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number
 from cae_compress.cheng2018 import blocks, color, pca, quantizer
-from cae_compress.cheng2018.contexts import ContextModel
 from cae_compress.cheng2018.latents import BLOCK_SIZE, COLOUR_BITS, FLAT, LatentCoder, Latents, basis_bits
+from cae_compress.coding.contexts import ContextModel
 
 ROTATIONS = ("fixed", "block")
 DEFAULT_BITS = 6

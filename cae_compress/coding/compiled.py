@@ -12,7 +12,7 @@ from pathlib import Path
 import numba
 
 PACKAGE = Path(__file__).parent.parent
-SOURCES = ("coding/*.py", "cheng2018/contexts.py", "cheng2018/latents.py", "flagship/*.py")  # all that is compiled
+SOURCES = ("coding/*.py", "cheng2018/latents.py", "flagship/*.py")  # all that is compiled
 
 
 def cache_folder():

@@ -58,6 +58,7 @@ class LatentCodec:
         check_entropy_model(entropy_model)
         check_arrays(arrays)
         self.model, self.name, self.entropy_model = model, name or model, entropy_model
+        self.weights_name = f"{model}.npz"  # whose training record tables name, if there is one
         self.weights_sha256, self._networks = sha256, networks
         self.stride, exponent = (int(n) for n in arrays["stride_and_exponent"])
         self.unit = 2.0 ** (exponent - grids.STEP_BITS)

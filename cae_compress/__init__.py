@@ -21,6 +21,7 @@ _HOME = {
     "RDCodec": "flagship.codec",
     "Metadata": "metadata",
     "metadata_of": "codec",
+    "LatentCodec": "latent_codec",
     "read": "pictures",
     "PictureError": "pictures",
     "psnr": "metrics",

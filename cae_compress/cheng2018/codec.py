@@ -18,7 +18,6 @@ from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number
 from cae_compress.cheng2018 import blocks, color, pca, quantizer
-from cae_compress.cheng2018.contexts import ContextModel
 from cae_compress.cheng2018.latents import (
     BLOCK_SIZE,
     COLOUR_BITS,
@@ -29,6 +28,7 @@ from cae_compress.cheng2018.latents import (
     Latents,
     basis_bits,
 )
+from cae_compress.coding.contexts import ContextModel
 from cae_compress.weights import Array
 
 ROTATIONS = ("fixed", "block", "none")  # in this order in the settings of a file

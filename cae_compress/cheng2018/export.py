@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cae_compress import datasets, pictures, weights
-from cae_compress.cheng2018 import blocks, color, context_fit, pca, quantizer
+from cae_compress import context_fit, datasets, pictures, weights
+from cae_compress.cheng2018 import blocks, color, pca, quantizer
 from cae_compress.cheng2018.codec import BLOCK_SIZE, CAECodec, tiles
-from cae_compress.cheng2018.contexts import ContextModel
-from cae_compress.cheng2018.latents import NUM_CONTEXTS
+from cae_compress.cheng2018.latents import NUM_CONTEXTS, LatentCoder
 from cae_compress.cheng2018.network import as_planes, to_arrays
+from cae_compress.coding.contexts import ContextModel
 
 CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to
 
@@ -43,7 +43,8 @@ def export(model, folder, training_pictures, photographs, path, step=None):
         first = Path(unfinished) / Path(path).name
         weights.save(first, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
         codec = CAECodec(model=str(first))
-    context_model = context_fit.fit([latents_by_levels(codec, image) for image in photographs])
+    pictures_latents = [latents_by_levels(codec, image) for image in photographs]
+    context_model = context_fit.fit(pictures_latents, NUM_CONTEXTS, grid_of, learn)
     weights.save(path, {**arrays, **context_model.to_arrays()}, record, folder / "log.csv")
 
 
@@ -55,6 +56,25 @@ def latents_by_levels(codec, image):
         levels: [codec.quantize(y, x, levels) for y, x in zip(codes, parts)]
         for levels in (quantizer.levels_of(bits) for bits in CONTEXT_BITS)
     }
+
+
+def grid_of(tiles):
+    """Tiles of `Latents` -> array (rows, columns, planes, maps) of their q, as the coder walks them."""
+    return np.concatenate([rows_of(tile.q) for tile in tiles])
+
+
+def rows_of(q):
+    """q of a row of blocks, (blocks, planes, h, w, maps) -> (h, blocks * w, planes, maps)."""
+    blocks_across, planes, height, width, maps = q.shape
+    return q.transpose(2, 0, 3, 1, 4).reshape(height, blocks_across * width, planes, maps)
+
+
+def learn(model, contexts, levels, tiles):
+    """Code the tiles of a picture no wider than one, with contexts as they have become; they change."""
+    coder = LatentCoder(model, levels, len(tiles[0].classes) * BLOCK_SIZE)
+    coder.contexts = contexts
+    for tile in tiles:
+        coder.code(tile, left=0)
 
 
 def context_photographs(count=80, scale=0.62):

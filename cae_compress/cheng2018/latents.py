@@ -1,8 +1,8 @@
 """Entropy coding stage: quantized latents to bytes and back, one tile at a time.
 
 A tile is a row of blocks. First comes what the decoder needs to know of each block and plane, then the latents, row
-by row, with the contexts of `contexts.py`; everything goes through one adaptive arithmetic coder. For each block and
-plane:
+by row, with the contexts of `coding.contexts`; everything goes through one adaptive arithmetic coder. For each
+block and plane:
 
     class    0 to 32: so many maps, from the first on, are not all zero; 33: the plane has one colour in this block
     colour   of a plane of one colour: a bit, whether it is that of the last such; if not, 12 raw bits, 0 to 4095
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cae_compress.bitstream import BitstreamError
-from cae_compress.cheng2018 import blocks, contexts
+from cae_compress.cheng2018 import blocks
 from cae_compress.cheng2018.quantizer import LEVEL_UNIT
-from cae_compress.coding import arithmetic, entropy
+from cae_compress.coding import arithmetic, contexts, entropy
 from cae_compress.coding.arithmetic import code_bit, code_raw_bits
 from cae_compress.coding.binarization import SLOTS, code_remainder
 from cae_compress.coding.compiled import compiled

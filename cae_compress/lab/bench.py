@@ -8,9 +8,9 @@ import numpy as np
 
 from cae_compress import bitstream, datasets
 from cae_compress.cheng2018.codec import LEVELS_MASK, CAECodec
-from cae_compress.cheng2018.contexts import ContextModel
 from cae_compress.cheng2018.latents import BLOCK_SIZE, NUM_CONTEXTS, LatentCoder, Latents
 from cae_compress.coding import arithmetic
+from cae_compress.coding.contexts import ContextModel
 from cae_compress.metrics import bits_per_pixel
 
 REPEATS = 5

@@ -1,7 +1,7 @@
 """Context model: what the coder expects of each quantized latent, from latents already decoded.
 
-Latents are walked position by position in raster order, at each position plane by plane (Y, Cb, Cr), and in each
-plane map by map (PCA has put the strongest first). For each latent q:
+Latents are walked position by position in raster order, at each position plane by plane (Y, Cb, Cr; or just one),
+and in each plane map by map. For each latent q:
 
 1. a *mean* is predicted from the values to the left, above, above left and above right in the same map;
 2. a *magnitude* of what remains, q - mean, is predicted from the remainders there, those of the eight maps before at
@@ -70,7 +70,7 @@ def code_row(
             are zeros. This row is read when encoding, filled when decoding.
         remainder: int32 like `q`, the magnitudes of q - mean; this row is filled.
         activity: int32 (2, columns + 2, planes), their sums over maps; this row is filled.
-        active: uint8 (columns, planes): the first so many maps of a position are coded, the others are zero.
+        active: integer (columns, planes): the first so many maps of a position are coded, the others are zero.
         averages: int64 (planes, maps), average magnitudes with 8 bits of fraction.
         mean_weights: int32 (planes, maps, MEAN_INPUTS), 8 bits of fraction.
         magnitude_weights: int32 (planes, maps, MAGNITUDE_INPUTS), 8 bits of fraction.
@@ -124,9 +124,9 @@ class ContextModel:
     """What was fitted to training pictures, in integers (see `context_fit`).
 
     Attributes:
-        mean_weights: int32 (3, 32, MEAN_INPUTS), 8 bits of fraction.
-        magnitude_weights: int32 (3, 32, MAGNITUDE_INPUTS), 8 bits of fraction.
-        average_magnitudes: int64 (3, 32), in steps of a quantizer of 1/256 level, 28 bits of fraction.
+        mean_weights: int32 (planes, maps, MEAN_INPUTS), 8 bits of fraction.
+        magnitude_weights: int32 (planes, maps, MAGNITUDE_INPUTS), 8 bits of fraction.
+        average_magnitudes: int64 (planes, maps), in steps of a quantizer of 1/256 level, 28 bits of fraction.
         probabilities: uint16 (n,), initial probabilities of zero in units of 2**-16.
     """
 
@@ -136,9 +136,8 @@ class ContextModel:
     probabilities: np.ndarray
 
     @classmethod
-    def untrained(cls, num_contexts):
-        """A model that predicts nothing: zero weights, probabilities of one half."""
-        shape = (3, 32)
+    def untrained(cls, num_contexts, shape=(3, 32)):
+        """A model of (planes, maps) that predicts nothing: zero weights, probabilities of one half."""
         return cls(
             np.zeros((*shape, MEAN_INPUTS), np.int32),
             np.zeros((*shape, MAGNITUDE_INPUTS), np.int32),
@@ -156,7 +155,7 @@ class ContextModel:
         return {f"contexts/{name}": values for name, values in vars(self).items()}
 
     def averages_at(self, levels):
-        """Average magnitudes in steps of a quantizer of `levels` / 256 levels: int64 (3, 32), 8 bits of fraction."""
+        """Average magnitudes in steps of a quantizer of `levels` / 256 levels: int64 (planes, maps) in 1/256."""
         return np.maximum((self.average_magnitudes * levels) >> AVERAGE_BITS, 1)
 
     def new_contexts(self):

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae_compress.cheng2018 import contexts
-from cae_compress.coding import arithmetic
+from cae_compress.coding import arithmetic, contexts
 
 
 def code_values(values, bucket, side, data=None):

@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
+from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
-from cae_compress.flagship.network import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent, lmbda_of
+from cae_compress.flagship.network import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent
 from cae_compress.layers import logistic_bits
 
 LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step

@@ -10,7 +10,6 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 FOLDER = Path(__file__).parent
 
@@ -65,4 +64,6 @@ def record(name):
 
 def training_log(name):
     """The log of that training, a pandas DataFrame of one row a validation."""
+    import pandas as pd
+
     return pd.read_csv(FOLDER / f"{name}.csv")

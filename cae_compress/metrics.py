@@ -1,7 +1,6 @@
 """How good and how small: PSNR, SSIM, MS-SSIM, BD-rate."""
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 MS_SSIM_MIN_SIZE = 161  # five scales of an 11-tap window need (11 - 1) * 2**4 + 1 pixels
 
@@ -97,6 +96,8 @@ def bd_rate(rates, psnrs_db, reference_rates, reference_psnrs_db):
 
 
 def _curve(rates, psnrs_db):
+    from scipy.interpolate import PchipInterpolator
+
     points = np.asarray([rates, psnrs_db], float) if len(rates) == len(psnrs_db) else np.empty((2, 0))
     rates, psnrs_db = points[:, np.argsort(points[1])]
     if len(rates) < 2 or (rates <= 0).any() or (np.diff(psnrs_db) <= 0).any():

@@ -53,7 +53,8 @@ def load(name):
         raise FileNotFoundError(f"no weights named {name!r}; the package has {', '.join(names()) or 'none'}")
     data = path.read_bytes()
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        arrays = {key: file[key].astype(np.float32) if file[key].dtype == np.float16 else file[key] for key in file}
+        arrays = {key: file[key] for key in file}
+    arrays = {key: a.astype(np.float32) if a.dtype.kind == "f" else a for key, a in arrays.items()}
     return arrays, hashlib.sha256(data).hexdigest()
 
 

@@ -92,4 +92,4 @@ def test_without_openvino_the_codec_runs_keras_network(photograph, monkeypatch):
         assert error.max() <= 2 and np.mean(error > 0) < 0.15  # Keras' own error in bfloat16
         assert np.array_equal(*(codec.decode_latents(*bitstream.read(data)) for codec in (ours, theirs)))
         assert len(own) == pytest.approx(len(data), rel=0.01)
-        assert metrics.psnr(photograph, ours.decode(own)) == pytest.approx(metrics.psnr(photograph, decoded), abs=0.02)
+        assert metrics.psnr(photograph, ours.decode(own)) == pytest.approx(metrics.psnr(photograph, decoded), abs=0.1)

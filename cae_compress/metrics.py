@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 SSIM_MIN_SIZE = 11  # the window
 MS_SSIM_MIN_SIZE = 161  # five scales of an 11-tap window need (11 - 1) * 2**4 + 1 pixels
@@ -112,6 +111,8 @@ def bd_rate(rates, psnrs_db, reference_rates, reference_psnrs_db):
 
 
 def _curve(rates, psnrs_db):
+    from scipy.interpolate import PchipInterpolator
+
     points = np.asarray([rates, psnrs_db], float) if len(rates) == len(psnrs_db) else np.empty((2, 0))
     rates, psnrs_db = points[:, np.argsort(points[1])]
     is_curve = len(rates) > 1 and np.isfinite(points).all() and (rates > 0).all() and (np.diff(psnrs_db) > 0).all()

@@ -19,7 +19,7 @@ from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
-from cae_compress.flagship import trellis
+from cae_compress.flagship import gains, trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
 
@@ -55,8 +55,19 @@ class RDCodec:
         self._network_arrays = arrays
 
     @loading.network
+    def transforms(self):
+        """What runs g_a and g_s, made when first needed: OpenVINO where it is installed (`engine`), else `network`."""
+        try:
+            import openvino  # noqa: F401
+        except ImportError:
+            return self.network
+        from cae_compress.flagship.engine import Transforms
+
+        return Transforms(self._network_arrays, fast_bfloat16())
+
+    @loading.network
     def network(self):
-        """The network, a `network.RDCAE`, loaded with TensorFlow when first needed: not to read latents."""
+        """The network, a `network.RDCAE`, loaded with TensorFlow when first needed: to search for better latents."""
         from cae_compress.flagship import network
 
         return network.from_arrays(self._network_arrays, "mixed_bfloat16" if fast_bfloat16() else None)
@@ -165,9 +176,9 @@ class RDCodec:
         # the margin ends with the picture; what is missing to whole patches repeats the last row and column
         rows = np.clip(rows[(rows >= 0) & (rows < PATCH * height)], 0, image.shape[0] - 1)
         columns = np.clip(columns[(columns >= 0) & (columns < PATCH * width)], 0, image.shape[1] - 1)
-        y = self.network.encode_pictures(image[rows[:, None], columns][None], np.float32(place / 2**PLACE_BITS))
+        y = self.transforms.encode_pictures(image[rows[:, None], columns][None], np.float32(place / 2**PLACE_BITS))
         top, left = (min(s.start, MARGIN) for s in tile)
-        return y.numpy()[0, top:, left:][: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
+        return np.asarray(y)[0, top:, left:][: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
 
     def refine(self, y, image, tile, place, effort):
         """Better latents of a tile than those of `analyse`, of the same shape, after `effort` gradient steps."""
@@ -180,15 +191,16 @@ class RDCodec:
         """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""
         around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
         u = np.float32(place / 2**PLACE_BITS)
-        x_hat = self.network.decode_pictures(q[around][None], offsets[around][None], u)
+        x_hat = self.transforms.decode_pictures(q[around][None], offsets[around][None], u)
         top, left = (PATCH * min(s.start, MARGIN) for s in tile)
-        return x_hat.numpy()[0, top:, left:][
+        return np.asarray(x_hat)[0, top:, left:][
             : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
         ]
 
     def quantizer(self, place, dependent=True):
         """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
-        weights = (DISTORTION_WEIGHT * self.network.distortion_weights(place / 2**PLACE_BITS)).astype(np.float32)
+        costs = gains.distortion_weights(self._network_arrays, place / 2**PLACE_BITS)
+        weights = (DISTORTION_WEIGHT * costs).astype(np.float32)
         return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
 
     @property

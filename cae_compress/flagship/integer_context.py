@@ -84,30 +84,44 @@ class IntegerContext:
 
     def _code(self, height, width, place, counts, code_pass, threads):
         q = np.zeros((height, width, CHANNELS), np.int32)  # what is decoded; zero where nothing is yet
-        for k, (a, count) in enumerate(zip(GROUPS, counts)):
-            if count == 0:
-                continue
-            group = self.groups[k]
-            out_bias = _between(group["out_bias"], place)
-            lower = np.zeros((height, width, HIDDEN), np.int32)
-            if a:
-                weights = group["lower_magnitude"], group["lower_signed"]
-                in_parts(threads, add_lower, height, width, q, lower, *weights, MAGNITUDES)
-            for number, (row, column, stride, spacing, neighbours) in enumerate(passes(k)):
-                if row >= height or column >= width:
-                    continue
-                at = slice(row, height, stride), slice(column, width, stride)
-                seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
-                rows, columns = len(range(height)[at[0]]), len(range(width)[at[1]])
-                mean, log_scale = np.empty((2, rows * columns, count), np.int32)
-                in_parts(
-                    threads, predict, rows * columns, 1, mean, log_scale,
-                    q, lower, row, column, stride, a, np.array(seen, np.int64).reshape(-1, 3),
-                    *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
-                    _between(group["quality"][number], place),
-                    group["middle"], group["middle_bias"], group["out"], out_bias, MAGNITUDES,
-                )  # fmt: skip
-                q[at][..., a : a + count] = code_pass(k, at, mean, log_scale)
+        lower = np.zeros((height, width, HIDDEN), np.int32)
+        used = [k for k, count in enumerate(counts) if count]
+        for k, following in zip(used, [*used[1:], None]):
+            if following:  # what the next group hears of those below this one is summed while this one is coded
+                from_below, lower_of_next = np.zeros((2, height, width, HIDDEN), np.int32)
+                meanwhile = threads.submit(
+                    add_lower, 0, height, 0, q, from_below, *self._heard(following, 0, GROUPS[k])
+                )
+            for number, one in enumerate(passes(k)):
+                self._code_pass(k, number, one, q, lower, place, counts[k], code_pass, threads)
+            if following:
+                heard = self._heard(following, *GROUPS[k : k + 2])
+                in_parts(threads, add_lower, height, width, GROUPS[k], q, lower_of_next, *heard)
+                meanwhile.result()
+                lower = from_below + lower_of_next
+
+    def _heard(self, k, a, b):
+        """Weights of what group k hears of the channels from a to b, and the table of their features."""
+        return *(self.groups[k][name][a:b] for name in ("lower_magnitude", "lower_signed")), MAGNITUDES
+
+    def _code_pass(self, k, number, one, q, lower, place, count, code_pass, threads):
+        """Predict and code a pass over the positions of a group: `one` of `passes`, its number."""
+        (height, width), group, a = q.shape[:2], self.groups[k], GROUPS[k]
+        row, column, stride, spacing, neighbours = one
+        if row >= height or column >= width:
+            return
+        at = slice(row, height, stride), slice(column, width, stride)
+        seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
+        rows, columns = len(range(height)[at[0]]), len(range(width)[at[1]])
+        mean, log_scale = np.empty((2, rows * columns, count), np.int32)
+        in_parts(
+            threads, predict, rows * columns, 1, mean, log_scale,
+            q, lower, row, column, stride, a, np.array(seen, np.int64).reshape(-1, 3),
+            *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
+            _between(group["quality"][number], place),
+            group["middle"], group["middle_bias"], group["out"], _between(group["out_bias"], place), MAGNITUDES,
+        )  # fmt: skip
+        q[at][..., a : a + count] = code_pass(k, at, mean, log_scale)
 
 
 def in_parts(threads, function, count, positions, *args):

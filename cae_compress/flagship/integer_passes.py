@@ -83,15 +83,16 @@ def add(total, row):
 
 
 @compiled
-def add_lower(first, last, q, lower, magnitude_weights, signed_weights, magnitudes):
+def add_lower(first, last, a, q, lower, magnitude_weights, signed_weights, magnitudes):
     """Add what lower groups tell a group's first layer at the nine positions around each of their latents.
 
     Args:
         first, last: int, rows of `lower` to change, the last one excluded.
+        a: int, the first channel that is heard.
         q: int32 (height, width, CHANNELS), what is decoded.
         lower: int32 (height, width, HIDDEN), changed.
-        magnitude_weights: int32 (channels of lower groups, 9 * HIDDEN).
-        signed_weights: int32 (lowest channels, 9 * HIDDEN).
+        magnitude_weights: int32 (channels that are heard, 9 * HIDDEN).
+        signed_weights: int32 (those of the lowest channels among them, 9 * HIDDEN).
         magnitudes: int32 table of the first feature.
     """
     height, width, hidden = lower.shape
@@ -100,8 +101,12 @@ def add_lower(first, last, q, lower, magnitude_weights, signed_weights, magnitud
     magnitude_of, signed_of = np.empty((2, channels), np.int32)
     for i in range(max(first - 1, 0), min(last + 1, height)):
         for j in range(width):
+            number, with_sign = features(
+                q[i, j, a : a + channels], num_signed, magnitudes, which, magnitude_of, signed_of
+            )
+            if not number:
+                continue
             sums[:] = 0
-            number, with_sign = features(q[i, j, :channels], num_signed, magnitudes, which, magnitude_of, signed_of)
             add_products(sums, number, magnitude_of, which, magnitude_weights)
             add_products(sums, with_sign, signed_of, which, signed_weights)
             for tap in range(len(AROUND)):

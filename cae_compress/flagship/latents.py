@@ -37,6 +37,7 @@ from cae_compress.weights import Array
 
 RAW_BUCKET, RAW_OCTAVE = 30, 4  # from this bucket on, a raw bit for every so many buckets
 BUCKET_OFFSET = int(-MIN_LOG_SCALE * 2**OUTPUT_BITS)
+BUCKETS_PER_STEP = BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS
 FRACTIONS = 2  # sets of contexts a bucket: predicted mean near index 0, or near the middle to the next
 MOODS = 3  # for each of them: latents at this position have been smaller than expected, as expected, or larger
 SETS = BUCKETS * FRACTIONS * MOODS * QUANTIZERS  # a group
@@ -161,10 +162,19 @@ def code_side(coder, data, side, decoding):
         side[k] = code_raw_bits(coder, data, side[k], COUNT_BITS if k else 1, decoding)
 
 
+@compiled
 def bucket_of(log_scale):
-    """Predicted log scales, with `OUTPUT_BITS` bits of fraction -> which set of contexts, uint8."""
-    scaled = (log_scale + BUCKET_OFFSET) * np.float32(BUCKETS_PER_UNIT * 2.0**-OUTPUT_BITS)
-    return np.clip(scaled, 0, BUCKETS - 1).astype(np.uint8)
+    """Predicted log scales, int32 (positions, channels) with `OUTPUT_BITS` bits of fraction -> which set of contexts.
+
+    Returns:
+        uint8 like `log_scale`.
+    """
+    bucket = np.empty(log_scale.shape, np.uint8)
+    for position in range(log_scale.shape[0]):
+        for c in range(log_scale.shape[1]):
+            scaled = (log_scale[position, c] + BUCKET_OFFSET) * BUCKETS_PER_STEP
+            bucket[position, c] = np.uint8(min(max(scaled, 0.0), BUCKETS - 1.0))
+    return bucket
 
 
 @compiled

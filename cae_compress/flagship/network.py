@@ -20,22 +20,19 @@ continuous rates).
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
-import functools  # isort: skip
-
-import keras
+import keras  # isort: skip
 import numpy as np
 import tensorflow as tf
 
 from cae_compress.flagship.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE, UNIT
 from cae_compress.flagship.context_network import ContextNetwork
+from cae_compress.flagship.gains import LMBDAS
 from cae_compress.flagship.integer_context import MIN_LOG_SCALE, NUM_LMBDAS
 from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.transforms import CHANNELS, analysis, start_as, synthesis
 from cae_compress.flagship.trellis import DEPENDENT_FROM
 from cae_compress.layers import interpolate, logistic_bits, round_straight_through
 
-MIN_LMBDA = 0.0009
-LMBDAS = MIN_LMBDA * 2.0 ** np.arange(NUM_LMBDAS)
 DEPENDENT_LOG_SCALE = MIN_LOG_SCALE + DEPENDENT_FROM / BUCKETS_PER_UNIT
 DEPENDENT_ERROR = 0.73  # measured on held-out photographs: root mean square of the trellis' errors over rounding's
 START_STEP = 40.0  # quantization step before training at START_LMBDA, in grey levels of an orthonormal transform
@@ -117,20 +114,6 @@ class RDCAE(keras.Model):
         """Mean and log scale of every q."""
         return self.context(q, u)
 
-    def distortion_weights(self, u):
-        """What a squared error of one step in a latent of each channel costs, lambda * 255**2 * error, in bits.
-
-        Returns:
-            float32 (CHANNELS,): of the linear path alone, which carries most of the energy.
-        """
-        inverse_gain = np.exp(interpolate(self.log_inverse_gain, tf.constant([u], tf.float32))[0].numpy())
-        return lmbda_of(u) * 255**2 / 3 * self._energies * inverse_gain**2
-
-    @functools.cached_property
-    def _energies(self):
-        """Of the linear path's functions, float32 (CHANNELS,); for a network that is trained no more."""
-        return np.square(self.g_s.get_layer("linear").kernel.numpy()).sum(axis=(0, 1, 3))
-
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8), tf.TensorSpec((), tf.float32)])
     def encode_pictures(self, x, u):
         """Pictures uint8 (b, h, w, 3) -> y in quantization steps, float32 (b, h/16, w/16, CHANNELS)."""
@@ -168,11 +151,6 @@ def centroid_offsets(q, mean, log_scale):
 def centred(pictures):
     """uint8 levels 0 to 255 -> float32, -0.5 to 0.5."""
     return tf.cast(pictures, tf.float32) / 255 - 0.5
-
-
-def lmbda_of(u):
-    """The lambda at a place between the `LMBDAS`."""
-    return MIN_LMBDA * 2.0**u
 
 
 def to_arrays(model):

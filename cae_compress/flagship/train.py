@@ -20,8 +20,9 @@ import tensorflow as tf
 from cae_compress import datasets, pictures, weights
 from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
+from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import from_integers
-from cae_compress.flagship.network import RDCAE, assign_arrays, lmbda_of
+from cae_compress.flagship.network import RDCAE, assign_arrays
 from cae_compress.training import run, seeded
 
 PATCH = transforms.PATCH

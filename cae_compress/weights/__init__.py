@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from cae_compress.files import replacing
 
@@ -118,4 +117,6 @@ def record(name):
 
 def training_log(name):
     """The log of that training, a pandas DataFrame of one row a validation."""
+    import pandas as pd
+
     return pd.read_csv(path_of(name).with_suffix(".csv"))

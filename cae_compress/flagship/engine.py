@@ -1,0 +1,197 @@
+"""The flagship's transforms without TensorFlow: OpenVINO, which is there in a tenth of the time, runs them.
+
+The networks of `transforms` are built once more, of OpenVINO's operations and the very same weights, with the gains of
+`network` at their ends; tests hold them to the Keras networks. Channels come before rows and columns here. What the
+quality decides is an input, a factor for each channel, so that one network serves every quality.
+
+Where the processor is fast at bfloat16, all is computed in it but the linear path of the synthesis, which carries the
+picture: in bfloat16 it would be off by two levels here and there.
+"""
+
+import functools
+import threading
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from cae_compress.flagship.centroids import UNIT
+from cae_compress.flagship.gains import between
+from cae_compress.flagship.integer_context import CHANNELS, PATCH
+from cae_compress.flagship.integer_passes import PER_STEP
+
+SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
+MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know
+
+
+class Network:
+    """A network under construction, and then what runs it.
+
+    Args:
+        arrays: dict of weights, as `network.to_arrays` names them.
+        name: "analysis" or "synthesis", whose layers have numbers; Keras counts them by their depth.
+    """
+
+    def __init__(self, arrays, name):
+        self.arrays, self.name = arrays, name
+        self.inputs, self.factors, self.factors_at = [], [], []
+
+    def input(self, dtype, *shape):
+        """An input of one picture, or of its latents."""
+        self.inputs.append(ops.parameter(openvino.PartialShape([1, *shape]), dtype))
+        return self.inputs[-1]
+
+    def times(self, x, factors_at):
+        """x (1, c, h, w) times the factors that factors_at(u), float32 (c,), gives for the quality."""
+        self.factors.append(ops.parameter([1, x.get_output_partial_shape(0)[1].get_length(), 1, 1], np.float32))
+        self.factors_at.append(factors_at)
+        return ops.multiply(x, self.factors[-1])
+
+    def at_quality(self, x, layer):
+        """`transforms.AtQuality`."""
+        return self.times(x, functools.partial(between, self.arrays[f"{self.name}/{layer}/scale"]))
+
+    def conv(self, x, layer, stride=1):
+        """A convolution of the network, with "same" padding."""
+        kernel, bias = (self.arrays.get(f"{self.name}/{layer}/{part}") for part in ("kernel", "bias"))
+        x = convolution(x, kernel, stride)
+        return x if bias is None else ops.add(x, ops.constant(bias[None, :, None, None]))
+
+    def residuals(self, x, layers):
+        """`transforms.residuals`; each has four numbers of `layers`."""
+        for one, two, scale, three in zip(*[iter(layers)] * 4):
+            h = self.at_quality(relu(self.conv(relu(self.conv(x, one)), two)), scale)
+            x = ops.add(x, self.conv(h, three))
+        return x
+
+    def compile(self, outputs, bfloat16):
+        """Make it ready; returns a function of (inputs, u) that gives the outputs, overwritten by its next call."""
+        settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "PERFORMANCE_HINT": "LATENCY"}
+        model = openvino.Model(outputs, [*self.inputs, *self.factors], self.name)
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        factors_at = self.factors_at
+
+        def run(inputs, u):
+            factors = [at(u).astype(np.float32)[None, :, None, None] for at in factors_at]
+            return compiled([*inputs, *factors], share_inputs=True, share_outputs=True).to_tuple()
+
+        return run
+
+
+def convolution(x, kernel, stride=1):
+    """x (1, c, h, w) with a kernel (n, n, c, outputs), padded as Keras does for "same"."""
+    padding = max(len(kernel) - stride, 0)
+    before, after = [padding // 2] * 2, [padding - padding // 2] * 2
+    kernel = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)))
+    return ops.convolution(x, kernel, [stride] * 2, before, after, [1, 1])
+
+
+def relu(x):
+    """Leaky ReLU."""
+    return ops.prelu(x, ops.constant(SLOPE))
+
+
+def space_to_depth(x, n):
+    """`transforms.SpaceToDepth`."""
+    return ops.space_to_depth(x, "blocks_first", n)
+
+
+def depth_to_space(x, n):
+    """`transforms.DepthToSpace`."""
+    return ops.depth_to_space(x, "blocks_first", n)
+
+
+def channels_first(x):
+    """(1, h, w, c) of any type -> float32 (1, c, h, w)."""
+    return ops.transpose(ops.convert(x, "f32"), [0, 3, 1, 2])
+
+
+def analysis(arrays, bfloat16):
+    """g_a and the gain: function of ([pictures uint8 (1, h, w, 3)], u) -> [y float32 (1, h/16, w/16, CHANNELS)]."""
+    g_a = Network(arrays, "analysis")
+    sides = [openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2
+    x = channels_first(g_a.input(np.uint8, *sides, 3))
+    x = ops.subtract(ops.divide(x, np.float32(255)), np.float32(0.5))
+    h = relu(g_a.conv(space_to_depth(x, 2), 0))  # 1/2
+    h = g_a.residuals(g_a.conv(h, 1, 2), range(2, 18))  # 1/4
+    corrected = ops.add(x, depth_to_space(g_a.at_quality(g_a.conv(h, 47), 49), 4))
+    y = convolution(space_to_depth(corrected, PATCH), arrays["analysis/51/kernel"].reshape(1, 1, -1, CHANNELS))
+    h = g_a.residuals(g_a.conv(h, 18, 2), range(19, 35))  # 1/8
+    h = g_a.residuals(g_a.conv(h, 35, 2), [*range(36, 47), 48])  # 1/16
+    h = g_a.conv(g_a.at_quality(relu(h), 50), 52)
+    y = g_a.times(ops.add(y, h), lambda u: np.exp(between(arrays["log_gain"], u)))
+    return g_a.compile([ops.transpose(y, [0, 2, 3, 1])], bfloat16)
+
+
+def linear_synthesis(arrays):
+    """Dequantization and the linear path of g_s, in float32.
+
+    Returns:
+        function of ([q int16, offsets int8 (1, h, w, CHANNELS)], u) -> [y_hat float32 (1, CHANNELS, h, w), x float32
+        (1, 3, 16h, 16w)].
+    """
+    g_s = Network(arrays, "synthesis")
+    sides = [openvino.Dimension(1, MAX_SIDE)] * 2
+    q, offsets = (channels_first(g_s.input(dtype, *sides, CHANNELS)) for dtype in (np.int16, np.int8))
+
+    def step(u):
+        return np.exp(between(arrays["log_inverse_gain"], u))
+
+    y_hat = ops.add(
+        g_s.times(q, lambda u: step(u) / PER_STEP),
+        g_s.times(offsets, lambda u: UNIT * between(arrays["offset_gain"], u) * step(u)),
+    )
+    return g_s.compile([y_hat, depth_to_space(g_s.conv(y_hat, 37), PATCH)], bfloat16=False)
+
+
+def synthesis(arrays, bfloat16):
+    """The rest of g_s: function of (outputs of `linear_synthesis`, u) -> [pictures uint8 (1, 16h, 16w, 3)]."""
+    g_s = Network(arrays, "synthesis")
+    y_hat = g_s.input(np.float32, CHANNELS, *[openvino.Dimension(1, MAX_SIDE)] * 2)
+    x = g_s.input(np.float32, 3, *[openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2)
+    h = g_s.residuals(g_s.conv(y_hat, 0), range(1, 17))  # 1/16
+    h = depth_to_space(g_s.conv(h, 17), 2)
+    h = g_s.residuals(h, [*range(18, 37), 38])  # 1/8
+    h = depth_to_space(g_s.conv(h, 39), 2)
+    h = ops.add(h, g_s.conv(space_to_depth(x, 4), 40))
+    h = g_s.residuals(h, range(41, 61))  # 1/4
+    h = depth_to_space(relu(g_s.conv(h, 61)), 2)  # 1/2
+    h = relu(g_s.conv(h, 62))
+    h = depth_to_space(g_s.at_quality(g_s.conv(h, 63), 64), 2)
+    levels = ops.multiply(ops.add(ops.add(x, h), np.float32(0.5)), np.float32(255))
+    levels = ops.round(ops.clamp(levels, 0.0, 255.0), "half_to_even")
+    return g_s.compile([ops.convert(ops.transpose(levels, [0, 2, 3, 1]), "u8")], bfloat16)
+
+
+class Transforms:
+    """What `network.RDCAE` has for coding, of OpenVINO; each half is made ready when it is first needed.
+
+    Args:
+        arrays: dict, of `network.to_arrays`.
+        bfloat16: bool, whether to compute in bfloat16 what may be.
+    """
+
+    def __init__(self, arrays, bfloat16=False):
+        self.arrays, self.bfloat16 = arrays, bfloat16
+        self.lock = threading.Lock()  # a network computes one thing at a time, with all processors
+
+    @functools.cached_property
+    def g_a(self):
+        return analysis(self.arrays, self.bfloat16)
+
+    @functools.cached_property
+    def g_s(self):
+        return linear_synthesis(self.arrays), synthesis(self.arrays, self.bfloat16)
+
+    def encode_pictures(self, x, u):
+        """A picture uint8 (1, h, w, 3), h and w multiples of 16 -> y in quantization steps, float32 (1, h/16, w/16,
+        CHANNELS); u: float, the quality's place between the lambdas."""
+        with self.lock:
+            return self.g_a([x], u)[0].copy()
+
+    def decode_pictures(self, q, offsets, u):
+        """Latents int16 (1, h, w, CHANNELS) in half steps, their offsets int8 in `centroids.UNIT` -> a picture uint8
+        (1, 16h, 16w, 3)."""
+        with self.lock:
+            linear, branch = self.g_s
+            return branch(linear([q, offsets], u), u)[0].copy()

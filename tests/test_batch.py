@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cae_compress import batch
+from cae_compress.cli import batch
 
 
 @pytest.fixture
@@ -82,7 +82,8 @@ def test_a_killed_worker_costs_no_file_unless_a_file_kills_it_every_time(sources
 STOPPED = """
 import sys, time
 from pathlib import Path
-from cae_compress import cli, commands
+from cae_compress import cli
+from cae_compress.cli import commands
 
 def slow(source, target, args):
     target.write_text("half")

@@ -96,7 +96,7 @@ def test_both_entropy_models_read_files_of_each_other(mine, photograph, tmp_path
 
 
 def test_what_makes_no_difference_to_the_pixels_of_a_tile_makes_none_to_the_picture(mine, monkeypatch, photograph):
-    from cae_compress import network_pair
+    from cae_compress.latent_codec import network_pair
 
     whole = mine.encode(photograph, mine.settings[3])
     monkeypatch.setattr(network_pair, "TILE", 64)

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 import cae_compress
-from cae_compress import cli, metrics, writing
+from cae_compress import cli, metrics
+from cae_compress.pictures import writing
 
 
 @pytest.fixture

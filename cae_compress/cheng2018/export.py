@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cae_compress import context_fit, datasets, pictures, weights
+from cae_compress import datasets, pictures, weights
 from cae_compress.cheng2018 import blocks, color, pca, quantizer
 from cae_compress.cheng2018.codec import BLOCK_SIZE, CAECodec, tiles
 from cae_compress.cheng2018.latents import NUM_CONTEXTS, LatentCoder
 from cae_compress.cheng2018.network import as_planes, to_arrays
+from cae_compress.coding import context_fit
 from cae_compress.coding.contexts import ContextModel
 
 CONTEXT_BITS = (3, 4, 5, 6, 7, 8, 10)  # step sizes that the context model is fitted to

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
-from cae_compress import bitstream, conversion, depth, metadata
+from cae_compress import bitstream, metadata
 from cae_compress.metadata import NOTHING, Metadata
+from cae_compress.pictures import conversion, depth
 
 RGB_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "HSV", "YCbCr")  # the last two are other words for RGB
 PRINT_MODES = ("CMYK", "LAB")

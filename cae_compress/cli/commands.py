@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cae_compress import batch, bitstream, codec, files, pictures
-from cae_compress.batch import PIPE, UsageError, convert_many
+from cae_compress import bitstream, codec, files, pictures
+from cae_compress.cli import batch
+from cae_compress.cli.batch import PIPE, UsageError, convert_many
 from cae_compress.metadata import NOTHING
 
 SUFFIX = ".cae"
@@ -59,7 +60,7 @@ def decode(args):
 
 def decode_file(source, target, args):
     """Decompress one .cae file into the format of the target's name."""
-    from cae_compress import writing
+    from cae_compress.pictures import writing
 
     data = source.read_bytes()
     image, metadata = codec.decode(data, args.max_pixels, as_stored=True), codec.metadata_of(data, args.max_pixels)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from cae_compress import context_fit, pictures
-from cae_compress.coding import contexts, entropy, grids
+from cae_compress import pictures
+from cae_compress.coding import context_fit, contexts, entropy, grids
 from cae_compress.coding.grids import GridCoder, quantize
-from cae_compress.network_pair import NetworkPair
+from cae_compress.latent_codec.network_pair import NetworkPair
 
 LOWEST_BPP, HIGHEST_BPP = 0.1, 3.0  # of the settings that are chosen
 LATENTS_TO_FIT = 100_000  # at most so many of a picture

@@ -12,8 +12,9 @@ import sys
 import threading
 from pathlib import Path
 
-from cae_compress import __version__, bitstream, codec, commands, pictures
-from cae_compress.batch import PIPE, UsageError
+from cae_compress import __version__, bitstream, codec, pictures
+from cae_compress.cli import commands
+from cae_compress.cli.batch import PIPE, UsageError
 
 ABOUT = """Learned image compression.
 
@@ -224,7 +225,3 @@ def orderly_stop():
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -85,8 +85,8 @@ class LatentCodec:
             ValueError: the networks are not what is needed, or an argument is not; says what to change.
             PictureError: a picture is none.
         """
-        from cae_compress import network_pair
-        from cae_compress.latent_fit import fit_arrays
+        from cae_compress.latent_codec import network_pair
+        from cae_compress.latent_codec.fit import fit_arrays
 
         check_entropy_model(entropy_model)
         if not (isinstance(name, str) and name.isascii() and name.isprintable() and 0 < len(name) < 256):
@@ -124,7 +124,7 @@ class LatentCodec:
             arrays = dict(file)
 
         def networks():
-            from cae_compress import network_pair
+            from cae_compress.latent_codec import network_pair
 
             return network_pair.from_arrays(arrays)
 
@@ -136,7 +136,7 @@ class LatentCodec:
     @functools.cached_property
     def pair(self):
         """The networks, a `network_pair.NetworkPair`, loaded with TensorFlow when first needed."""
-        from cae_compress.network_pair import NetworkPair
+        from cae_compress.latent_codec.network_pair import NetworkPair
 
         return NetworkPair(*self._networks())
 

@@ -19,7 +19,7 @@ from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
-from cae_compress.flagship import gains, trellis
+from cae_compress.flagship import gains, patterns, trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
 
@@ -104,7 +104,14 @@ class RDCodec:
             ValueError: `quality` or `effort` is out of range.
         """
         effort = whole_number("effort", effort, 0, self.max_effort)
-        image, place = pictures.as_rgb(image), place_of_quality(quality)
+        image, quality = pictures.as_rgb(image), number("quality", quality, 1, 100)
+        if patterns.is_pattern(image):
+            quality = patterns.best_quality(self, image, quality)
+        return self.encode_at(image, quality, effort)
+
+    def encode_at(self, image, quality, effort=0):
+        """`encode` at just this quality, of RGB."""
+        place = place_of_quality(quality)
         height, width = image.shape[:2]
         coder = RDLatentCoder(self.context, self.probabilities, place)
         quantize = self.quantizer(place, DEPENDENT)

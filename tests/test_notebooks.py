@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from cae_compress import datasets, weights
+from cae_compress import datasets
 from cae_compress.lab.teaching.exercises import EXERCISES
 
 ROOT = Path(__file__).parent.parent
@@ -69,14 +69,8 @@ def run(notebook):
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
 
 
-def needs_weights(path):
-    if "cheng2018-dct" in path.read_text() and "cheng2018-dct" not in weights.names():
-        pytest.skip("needs the weights cheng2018-dct")
-
-
 @ALL
 def test_it_runs_top_to_bottom(path, somewhere):
-    needs_weights(path)
     notebook = nbformat.read(path, as_version=4)
     run(notebook)
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
@@ -84,7 +78,6 @@ def test_it_runs_top_to_bottom(path, somewhere):
 
 @ALL
 def test_it_runs_on_pictures_of_readers_one_after_the_other(path, somewhere, photos):
-    needs_weights(path)
     notebook = nbformat.read(path, as_version=4)
     once, runs = notebook.cells, []
     for photo in photos:

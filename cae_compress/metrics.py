@@ -111,13 +111,14 @@ def bd_rate(rates, psnrs_db, reference_rates, reference_psnrs_db):
 
 
 def _curve(rates, psnrs_db):
-    from scipy.interpolate import PchipInterpolator
 
     points = np.asarray([rates, psnrs_db], float) if len(rates) == len(psnrs_db) else np.empty((2, 0))
     rates, psnrs_db = points[:, np.argsort(points[1])]
     is_curve = len(rates) > 1 and np.isfinite(points).all() and (rates > 0).all() and (np.diff(psnrs_db) > 0).all()
     if not is_curve:
         raise ValueError("a curve needs two or more points of positive rate, each of another finite PSNR")
+    from scipy.interpolate import PchipInterpolator  # whoever only codes pictures does not wait for it
+
     return PchipInterpolator(psnrs_db, np.log(rates))
 
 

@@ -5,7 +5,6 @@ Every one of these ways is taken only when asked for (`pictures.read`, `convert`
 
 import io
 
-import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
@@ -53,6 +52,8 @@ def to_8_bits(image, bits):
 
 def _read_deep(image):
     """RGB or RGBA samples, uint16 (h, w, 3 or 4), of a file of one frame; None if OpenCV reads something else."""
+    import cv2  # seldom needed
+
     turned = image.format == "TIFF" and image.tag_v2.get(ExifTags.Base.Orientation, 1) != 1  # Pillow turns it back
     if turned or getattr(image, "n_frames", 1) > 1 or not getattr(image, "fp", None):
         return None

@@ -184,9 +184,23 @@ def decode(data, max_pixels=bitstream.MAX_PIXELS, as_stored=False):
     Raises:
         BitstreamError: the file is damaged, truncated, too large, or made by a model that is not here.
     """
+    rgb, header = _decode(data, max_pixels)
+    return _as_stored(rgb, header.colour) if as_stored else rgb
+
+
+def decode_picture(data, max_pixels=bitstream.MAX_PIXELS):
+    """The `pictures.Picture` in a .cae file: its pixels, `as_stored`, and its metadata; raises BitstreamError."""
+    rgb, header = _decode(data, max_pixels)
+    return pictures.Picture(_as_stored(rgb, header.colour), header.metadata)
+
+
+def _decode(data, max_pixels):
     header, payload = bitstream.read(data, max_pixels)
-    rgb = pictures.in_colour(codec_of(header).decode_payload(header, payload), header.colour)
-    return np.ascontiguousarray(rgb[..., 0]) if as_stored and header.colour == bitstream.GREY else rgb
+    return pictures.in_colour(codec_of(header).decode_payload(header, payload), header.colour), header
+
+
+def _as_stored(rgb, colour):
+    return np.ascontiguousarray(rgb[..., 0]) if colour == bitstream.GREY else rgb
 
 
 def metadata_of(data, max_pixels=bitstream.MAX_PIXELS):
@@ -201,8 +215,11 @@ def codec_of(header):
     names = [name for name, entry in CODECS.items() if header.model in entry.name_in_files]
     if not names:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    found = [load_codec(name).of(header) for name in names]
-    return next((codec for codec in found if codec.weights_id == header.weights), found[0])
+    for name in names:
+        codec = load_codec(name).of(header)
+        if codec.weights_id == header.weights:
+            return codec
+    return load_codec(names[0]).of(header)  # which says, decoding, whose weights these are
 
 
 def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):

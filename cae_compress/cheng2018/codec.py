@@ -29,6 +29,7 @@ from cae_compress.cheng2018.latents import (
     basis_bits,
 )
 from cae_compress.coding.contexts import ContextModel
+from cae_compress.file_codec import FileCodec
 from cae_compress.weights import Array
 
 ROTATIONS = ("fixed", "block", "none")  # in this order in the settings of a file
@@ -49,7 +50,7 @@ NEEDED = CONTEXT_ARRAYS | {  # of a weights file, beside the network
 LEVELS_MASK, ROTATION_SHIFT = 0xFFFFFF, 24  # the settings in a file's header: levels of the quantizer, rotation
 
 
-class CAECodec:
+class CAECodec(FileCodec):
     """Convolutional autoencoder, PCA rotation, B-bit quantizer, adaptive arithmetic coder.
 
     Args:
@@ -64,7 +65,6 @@ class CAECodec:
     """
 
     settings = tuple(range(FIRST_BITS, LAST_BITS + 1))  # the values of B of a rate-distortion curve
-    max_effort = 0
 
     def __init__(self, rotation="fixed", model="cheng2018"):
         if rotation not in ROTATIONS:
@@ -93,10 +93,6 @@ class CAECodec:
         """Quality 1 to 100 -> B, 2 to 12; raises ValueError if it is out of range."""
         return FIRST_BITS + (LAST_BITS - FIRST_BITS) * (number("quality", quality, 1, 100) - 1) / 99
 
-    def of(self, header):
-        """The codec that reads a file of this `bitstream.Header`, which is this one."""
-        return self
-
     def encode(self, image, bits=None):
         """Code a picture.
 
@@ -118,14 +114,6 @@ class CAECodec:
             coder.code(self._tile_to_latents(image[tile], levels), tile[1].start)
         settings = levels | ROTATIONS.index(self.rotation) << ROTATION_SHIFT
         return bitstream.write(bitstream.Header(self.model, self.weights_id, width, height, settings), coder.finish())
-
-    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
-        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
-
-        Raises:
-            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
-        """
-        return self.decode_payload(*bitstream.read(data, max_pixels))
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
@@ -246,11 +234,6 @@ class CAECodec:
         x_hat = planes.reshape(-1, 3, BLOCK_SIZE, BLOCK_SIZE).transpose(0, 2, 3, 1)
         colours = (latents.colours / COLOUR_MAX)[:, None, None]
         return np.where((latents.classes == FLAT)[:, None, None], colours, x_hat)
-
-    @property
-    def weights_id(self):
-        """What a file's header says of the weights: the first four bytes of their SHA-256."""
-        return bytes.fromhex(self.weights_sha256)[:4]
 
 
 def settings_of(header):

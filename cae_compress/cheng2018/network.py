@@ -25,7 +25,6 @@ from cae_compress.layers import UniformNoise
 
 FILTERS = (32, 32, 64, 64, 64, 32)
 CODE_CHANNELS = FILTERS[-1]
-DOWNSAMPLING = 8  # three convolutions of stride 2
 
 
 PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions

@@ -46,11 +46,14 @@ def positive(kind):
     return parse
 
 
-def quality(text):
-    value = float(text)
+def from_1_to_100(value):
     if not 1 <= value <= 100:
         raise argparse.ArgumentTypeError("must be from 1 to 100")
     return value
+
+
+def quality(text):
+    return from_1_to_100(float(text))
 
 
 def background(text):
@@ -68,10 +71,7 @@ def not_negative(text):
 
 
 def quality_of_writer(text):
-    value = int(text)
-    if not 1 <= value <= 100:
-        raise argparse.ArgumentTypeError("must be from 1 to 100")
-    return value
+    return from_1_to_100(int(text))
 
 
 def add_ways_on(encoding):

@@ -62,10 +62,10 @@ def decode_file(source, target, args):
     """Decompress one .cae file into the format of the target's name."""
     from cae_compress.pictures import writing
 
-    data = source.read_bytes()
-    image, metadata = codec.decode(data, args.max_pixels, as_stored=True), codec.metadata_of(data, args.max_pixels)
-    notes = writing.write(target, image, NOTHING if args.strip else metadata, args.output_quality)
-    return "; ".join([f"{image.shape[1]}x{image.shape[0]}", *notes])
+    picture = codec.decode_picture(source.read_bytes(), args.max_pixels)
+    height, width = picture.pixels.shape[:2]
+    notes = writing.write(target, picture.pixels, NOTHING if args.strip else picture.metadata, args.output_quality)
+    return "; ".join([f"{width}x{height}", *notes])
 
 
 def check_ending(args, endings, what):

@@ -19,6 +19,7 @@ from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
+from cae_compress.file_codec import FileCodec
 from cae_compress.flagship import gains, patterns, trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
@@ -30,7 +31,7 @@ DEPENDENT = True  # quantization; without, the ablation
 DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 
 
-class RDCodec:
+class RDCodec(FileCodec):
     """Convolutional autoencoder with gains, rate-distortion optimised quantization, integer context network.
 
     Args:
@@ -83,10 +84,6 @@ class RDCodec:
         """The quality itself."""
         return quality
 
-    def of(self, header):
-        """The codec that reads a file of this `bitstream.Header`, which is this one."""
-        return self
-
     def encode(self, image, quality=50, effort=0):
         """Code a picture.
 
@@ -122,14 +119,6 @@ class RDCodec:
             coder.encode(y, quantize, DEPENDENT)
         header = bitstream.Header(self.model, self.weights_id, width, height, place)
         return bitstream.write(header, coder.finish())
-
-    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
-        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
-
-        Raises:
-            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
-        """
-        return self.decode_payload(*bitstream.read(data, max_pixels))
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
@@ -209,11 +198,6 @@ class RDCodec:
         costs = gains.distortion_weights(self._network_arrays, place / 2**PLACE_BITS)
         weights = (DISTORTION_WEIGHT * costs).astype(np.float32)
         return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
-
-    @property
-    def weights_id(self):
-        """What a file's header says of the weights: the first four bytes of their SHA-256."""
-        return bytes.fromhex(self.weights_sha256)[:4]
 
 
 def place_of_quality(quality):

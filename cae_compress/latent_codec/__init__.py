@@ -32,12 +32,13 @@ from cae_compress.coding import contexts, entropy, grids
 from cae_compress.coding.binarization import SLOTS
 from cae_compress.coding.contexts import ContextModel
 from cae_compress.coding.grids import GridCoder
+from cae_compress.file_codec import FileCodec
 
 ENTROPY_MODELS = ("adaptive", "static")
 STATIC = 1 << 31  # in the settings of a header
 
 
-class LatentCodec:
+class LatentCodec(FileCodec):
     """Two networks, a quantizer, an entropy model: see the module. `fit` and `load` make one.
 
     Args:
@@ -51,8 +52,6 @@ class LatentCodec:
     Attributes:
         settings: tuple of steps of a rate-distortion curve, low rates first.
     """
-
-    max_effort = 0
 
     def __init__(self, arrays, sha256, model, networks, name=None, entropy_model="adaptive"):
         check_entropy_model(entropy_model)
@@ -145,10 +144,6 @@ class LatentCodec:
         share = (number("quality", quality, 1, 100) - 1) / 99
         return float(self.settings[0] ** (1 - share) * self.settings[-1] ** share)
 
-    def of(self, header):
-        """The codec that reads a file of this `bitstream.Header`, which is this one."""
-        return self
-
     def encode(self, image, setting):
         """Code a picture.
 
@@ -170,14 +165,6 @@ class LatentCodec:
         coder.code(self.quantize(self.pair.analyse(image), step))
         header = bitstream.Header(self.model, self.weights_id, image.shape[1], image.shape[0], settings)
         return bitstream.write(header, coder.finish())
-
-    def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
-        """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
-
-        Raises:
-            BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
-        """
-        return self.decode_payload(*bitstream.read(data, max_pixels))
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
@@ -227,11 +214,6 @@ class LatentCodec:
     def dequantize(self, q, step):
         """q -> y_hat, float32 (rows, columns, planes, maps)."""
         return (self.centre + q * np.float32(step * self.unit)).astype(np.float32)
-
-    @property
-    def weights_id(self):
-        """What a file's header says of the weights: the first four bytes of their SHA-256."""
-        return bytes.fromhex(self.weights_sha256)[:4]
 
 
 def check_entropy_model(name):

@@ -26,6 +26,9 @@ from cae_compress import files
 from cae_compress.progress import progress_bar
 from cae_compress.provenance import versions
 
+WARMUP_STEPS = 200
+AVERAGE_EVERY = 10
+
 
 class TrainingError(RuntimeError):
     """A run cannot go on: it has diverged, or what it would resume from cannot be read."""
@@ -100,6 +103,50 @@ def _run(task, folder, progress):
     bar.close()
     board.close()
     return write_record(task, folder, float(seconds))
+
+
+def schedule(k, steps, decay_steps):
+    """Factor of the learning rate at step k of `steps`: warm-up, constant, then half a cosine down to 1 %."""
+    decayed = max(0.0, 1 - (steps - k) / decay_steps)
+    return min(1, (k + 1) / WARMUP_STEPS) * (0.505 + 0.495 * np.cos(np.pi * decayed))
+
+
+class Averages:
+    """Exponential moving averages of a model's trainable variables, which are steadier than the variables are.
+
+    Args:
+        model: a Keras model that has all its variables.
+        decay: float below 1, for every `AVERAGE_EVERY` steps; less at the start of a run.
+
+    Attributes:
+        values: list of `tf.Variable`, to be kept in checkpoints.
+    """
+
+    def __init__(self, model, decay):
+        self.variables, self.decay = model.trainable_variables, decay
+        self.values = [tf.Variable(v) for v in self.variables]
+
+    def update(self, k):
+        """To be called after step k."""
+        if k % AVERAGE_EVERY == 0:
+            self._update(tf.constant(min(self.decay, k / (k + 500)), tf.float32))
+
+    @tf.function
+    def _update(self, decay):
+        for average, variable in zip(self.values, self.variables):
+            average.assign(decay * average + (1 - decay) * variable)
+
+    @contextlib.contextmanager
+    def in_use(self):
+        """For a while, the model has the averages."""
+        own = [variable.numpy() for variable in self.variables]
+        for variable, average in zip(self.variables, self.values):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables, own):
+                variable.assign(value)
 
 
 @contextlib.contextmanager

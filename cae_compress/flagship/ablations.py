@@ -118,7 +118,7 @@ def ablations(codec, pictures):
 
 
 def main(argv=None):
-    from cae_compress.flagship.train import photographs
+    from cae_compress.photographs import photographs
 
     parser = argparse.ArgumentParser(
         prog="python -m cae_compress.flagship.ablations", description=__doc__.splitlines()[0]

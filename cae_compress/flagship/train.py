@@ -8,31 +8,23 @@ of a run uses larger squares and a falling learning rate.
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import contextlib
 import json
 from dataclasses import dataclass
 
-import cv2
 import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import datasets, pictures, weights
+from cae_compress import training, weights
 from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays
-from cae_compress.training import run, seeded
+from cae_compress.photographs import photographs, random_squares, to_fit_coder
 
 PATCH = transforms.PATCH
-HELD_OUT_EVERY = 25  # of the ImageNet samples, one in so many validates
-MIN_SCALE, MAX_SCALE = 0.5, 1.3  # photographs are made smaller by chance; above 1, they stay as they are
-MAX_SATURATION = 1.4  # and their colours paler or stronger by a factor up to this
-VALIDATION_SCALES = (0.62, 1.0)  # in turn
 VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5)
-WARMUP_STEPS = 200
-AVERAGE_EVERY = 10
 BASES = {"dct": transforms.dct_basis, "pca": transforms.pca_basis}
 
 
@@ -86,7 +78,7 @@ class RateDistortion:
             crop: [image for image in photographs if min(image.shape[:2]) >= crop]
             for crop in (settings.crop, settings.final_crop)
         }
-        with seeded(settings.seed):
+        with training.seeded(settings.seed):
             self.model = self.network(settings.dtype)
         if settings.start in BASES:
             sample = np.concatenate([self.batch(-k)[0] for k in range(1, 401)])
@@ -97,26 +89,23 @@ class RateDistortion:
             self.model.context.assign(from_integers(take(arrays, "context")))
         self.optimizer = keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0)
         self.optimizer.build(self.model.trainable_variables)
-        self.averages = [tf.Variable(v) for v in self.model.trainable_variables]
-        self.tracked = {"model": self.model, "optimizer": self.optimizer, "averages": self.averages}
+        self.averages = training.Averages(self.model, settings.averaging)
+        self.tracked = {"model": self.model, "optimizer": self.optimizer, "averages": self.averages.values}
         self._step = tf.function(self._step, reduce_retracing=True)
         self._measure = tf.function(self._measure, reduce_retracing=True)
 
     @property
     def learning_rate(self):
-        """At the present step: warm-up, constant, then half a cosine down to 1 %."""
+        """At the present step (`training.schedule`)."""
         k, settings = int(self.optimizer.iterations.numpy()), self.settings
-        decayed = max(0.0, 1 - (settings.steps - k) / settings.decay_steps)
-        return settings.learning_rate * min(1, (k + 1) / WARMUP_STEPS) * (0.505 + 0.495 * np.cos(np.pi * decayed))
+        return settings.learning_rate * training.schedule(k, settings.steps, settings.decay_steps)
 
     def batch(self, k):
         """Batch k, a function of (seed, k) alone: pictures uint8 (b, crop, crop, 3) and places float32 (b,)."""
         settings, rng = self.settings, np.random.default_rng([self.settings.seed, abs(k), int(k < 0)])
         final = k >= settings.steps - settings.decay_steps
         size, crop = (settings.final_batch_size, settings.final_crop) if final else (settings.batch_size, settings.crop)
-        x = np.empty((size, crop, crop, 3), np.uint8)
-        for square in x:
-            square[:] = random_square(self.photographs[crop][rng.integers(len(self.photographs[crop]))], crop, rng)
+        x = random_squares(self.photographs[crop], size, crop, rng)
         places = (rng.permutation(size) + rng.random(size)) / size * 7  # spread over all rates
         return x, places.astype(np.float32)
 
@@ -135,9 +124,7 @@ class RateDistortion:
         self.optimizer.learning_rate.assign(self.learning_rate)
         k = int(self.optimizer.iterations.numpy())
         loss = self._step(*batch, tf.constant([self.settings.seed, k], tf.int64))
-        k += 1
-        if k % AVERAGE_EVERY == 0:
-            self._average(tf.constant(min(self.settings.averaging, k / (k + 500)), tf.float32))
+        self.averages.update(k + 1)
         return loss
 
     def _step(self, x, u, seed):
@@ -147,14 +134,9 @@ class RateDistortion:
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
         return loss
 
-    @tf.function
-    def _average(self, decay):
-        for average, variable in zip(self.averages, self.model.trainable_variables):
-            average.assign(decay * average + (1 - decay) * variable)
-
     def validate(self):
         """Mean loss, rate and PSNR of the averaged network: (score, columns of the log after the first)."""
-        with self._averaged():
+        with self.averages.in_use():
             loss, bpp, psnr_db = self._mean_loss()
         return -loss, (loss, bpp, psnr_db)
 
@@ -174,22 +156,9 @@ class RateDistortion:
     def _measure(self, x, u):
         return self.loss(x, u, training=False)
 
-    @contextlib.contextmanager
-    def _averaged(self):
-        """For a while, the model has the averaged weights."""
-        variables = self.model.trainable_variables
-        own = [variable.numpy() for variable in variables]
-        for variable, average in zip(variables, self.averages):
-            variable.assign(average)
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, own):
-                variable.assign(value)
-
     def save(self, path):
         """Write the averaged weights."""
-        with self._averaged():
+        with self.averages.in_use():
             self.model.save_weights(path)
 
     def results(self):
@@ -201,45 +170,11 @@ class RateDistortion:
         }  # fmt: skip
 
 
-def random_square(image, crop, rng):
-    """A random part of a photograph, its size, orientation and saturation random too: uint8 (crop, crop, 3)."""
-    scale = np.clip(rng.uniform(MIN_SCALE, MAX_SCALE), crop / min(image.shape[:2]), 1)
-    side = int(crop / scale)
-    top, left = (rng.integers(length - side + 1) for length in image.shape[:2])
-    square = image[top : top + side, left : left + side][:, :: rng.choice([-1, 1])]
-    if rng.integers(2):
-        square = square.transpose(1, 0, 2)
-    square = cv2.resize(np.ascontiguousarray(square), (crop, crop), interpolation=cv2.INTER_AREA).astype(np.float32)
-    grey = square.mean(axis=-1, keepdims=True)
-    square = grey + MAX_SATURATION ** rng.uniform(-1, 1) * (square - grey)
-    return np.clip(np.rint(square), 0, 255).astype(np.uint8)
-
-
 def patches(crops):
     """uint8 (n, h, w, 3) -> all their 16x16 patches, centred float32 (m, 16, 16, 3)."""
     n, height, width, _ = crops.shape
     cut = crops.reshape(n, height // PATCH, PATCH, width // PATCH, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
     return cut.reshape(-1, PATCH, PATCH, 3).astype(np.float32) / 255 - 0.5
-
-
-def photographs():
-    """ImageNet samples: (to train on, to validate, some made smaller), lists of uint8 arrays (h, w, 3)."""
-    training, validation = [], []
-    for k, path in enumerate(datasets.imagenet_samples()):
-        image = pictures.read(path)
-        if k % HELD_OUT_EVERY:
-            training.append(image)
-        else:
-            image = at_scale(image, len(validation))
-            height, width = (side // PATCH * PATCH for side in image.shape[:2])
-            validation.append(image[:height, :width])
-    return training, [image for image in validation if min(image.shape[:2]) >= 128]
-
-
-def at_scale(image, k):
-    """The k-th photograph of a list, at one of the `VALIDATION_SCALES`: smaller, the traces of JPEG go."""
-    scale = VALIDATION_SCALES[k % len(VALIDATION_SCALES)]
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def main(argv=None):
@@ -255,13 +190,12 @@ def main(argv=None):
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
-    training, validation = photographs()
-    task = RateDistortion(training, validation, settings)
-    record = run(task, args.folder)
+    pictures, validation = photographs()
+    task = RateDistortion(pictures, validation, settings)
+    record = training.run(task, args.folder)
     print(json.dumps(record, indent=1))
     if args.export:
-        chosen = [at_scale(image, k) for k, image in enumerate(training[:: len(training) // 60])]
-        export.export(task.model, args.folder, chosen, args.export)
+        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

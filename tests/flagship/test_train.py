@@ -104,17 +104,6 @@ def test_batches_are_a_function_of_seed_and_step(finished):
     assert ((0 <= u) & (u <= 7)).all() and u.min() < 3.5 < u.max()
 
 
-def test_random_squares_are_of_one_size_and_differ(photographs):
-    rng, image = np.random.default_rng(1), photographs["coffee"]
-    squares = [train.random_square(image, 128, rng) for _ in range(20)]
-    assert all(square.shape == (128, 128, 3) and square.dtype == np.uint8 for square in squares)
-    assert len({square.tobytes() for square in squares}) == 20
-    saturation = [np.ptp(square.astype(float), axis=-1).mean() for square in squares]
-    assert max(saturation) > 1.3 * min(saturation)
-    whole = train.random_square(image, min(image.shape[:2]), rng)  # nothing to choose but orientation and colours
-    assert abs(whole.mean() - image[:, : len(whole)].mean()) < 20
-
-
 @pytest.mark.parametrize("basis", [transforms.dct_basis, transforms.pca_basis])
 def test_starts_are_orthonormal_bases_strongest_first(basis, photographs):
     crops = np.stack([image[k : k + 192, k : k + 192] for image in photographs.values() for k in range(0, 90, 10)])

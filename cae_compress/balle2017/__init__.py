@@ -1,0 +1,1 @@
+"""Generalized divisive normalization and a learned density for each channel: Balle, Laparra, Simoncelli, ICLR 2017."""

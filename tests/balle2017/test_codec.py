@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+import cae_compress
+import cae_compress.pillow_plugin  # noqa: F401, teaches Pillow the format
+from cae_compress import BitstreamError, bitstream, cli, codec, metrics
+from cae_compress.balle2017.codec import MODELS, Balle2017Codec
+
+NAMES = ("balle2017", "balle2017-adaptive")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_goes_through_the_front_door_at_every_quality(name, photograph):
+    files = [cae_compress.encode(photograph, quality, model=name) for quality in (1, 30, 50, 75, 100)]
+    psnr = [metrics.psnr(photograph, cae_compress.decode(data)) for data in files]
+    assert files == sorted(files, key=len) and psnr == sorted(psnr)
+    assert {bitstream.read(data)[0].model for data in files} == set(MODELS)
+
+
+def test_it_is_listed_with_a_line_of_its_own():
+    assert {"balle2017", "balle2017-adaptive"} <= set(cae_compress.codecs())
+
+
+def test_both_priors_code_the_same_latents_and_read_files_of_each_other(photograph):
+    static, adaptive = Balle2017Codec(), Balle2017Codec("adaptive")
+    for setting in (1, 1.6, 3):
+        files = [maker.encode(photograph, setting) for maker in (static, adaptive)]
+        assert len(files[1]) < len(files[0]), "neighbours tell something"
+        assert np.array_equal(adaptive.decode(files[0]), static.decode(files[1]))
+
+
+def test_the_real_file_is_as_large_as_the_densities_say(photographs):
+    """Bits by the tables of the learned densities against the zero-order entropy of the very latents."""
+    ours = Balle2017Codec()
+    for name in ("coffee", "china"):
+        header, payload = bitstream.read(ours.encode(photographs[name], 2))
+        estimate, _ = ours.of(header).estimate_bpp(header, payload)
+        assert 0.95 < 8 * len(payload) / (header.width * header.height) / estimate < 1.5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 70), (37, 61), (128, 128)])
+def test_pictures_of_every_size_come_back_in_it(size, photograph):
+    ours = Balle2017Codec()
+    picture = photograph[: size[0], : size[1]]
+    assert ours.decode(ours.encode(picture, 2)).shape == picture.shape
+
+
+def test_files_of_other_models_are_refused(photograph):
+    with pytest.raises(BitstreamError, match="not by"):
+        Balle2017Codec().decode(cae_compress.encode(photograph))
+
+
+@pytest.mark.parametrize("setting", [0.9, 3.1, None, "2"])
+def test_settings_out_of_range_are_refused(setting, photograph):
+    with pytest.raises(ValueError, match="setting"):
+        Balle2017Codec().encode(photograph, setting)
+
+
+def test_the_command_line_and_the_plugin_write_and_read_it(photograph, tmp_path, capsys):
+    Image.fromarray(photograph).save(tmp_path / "a.png")
+    assert cli.main(["encode", "--model", "balle2017", "-q", "40", str(tmp_path / "a.png")]) == 0
+    assert cli.main(["info", str(tmp_path / "a.cae")]) == 0
+    assert "static tables" in capsys.readouterr().out
+    Image.fromarray(photograph).save(tmp_path / "b.cae", quality=40, model="balle2017")
+    assert (tmp_path / "a.cae").read_bytes() == (tmp_path / "b.cae").read_bytes()
+    with Image.open(tmp_path / "b.cae") as image:
+        assert np.array_equal(np.asarray(image), codec.decode((tmp_path / "a.cae").read_bytes()))

@@ -19,6 +19,7 @@ _HOME = {
     "CAECodec": "cheng2018.codec",
     "RateCAECodec": "cheng2018.rate_codec",
     "RDCodec": "flagship.codec",
+    "Balle2017Codec": "balle2017.codec",
     "Metadata": "metadata",
     "metadata_of": "codec",
     "LatentCodec": "latent_codec",

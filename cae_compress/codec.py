@@ -64,6 +64,17 @@ CODECS = {
         "cae_compress.cheng2018.rate_codec:RateCAECodec",
         tuple(f"cheng2018-{k}" for k in range(1, 6)),
     ),
+    "balle2017": Entry(
+        "Ballé, Laparra, Simoncelli, ICLR 2017: divisive normalization, a density for each channel, three networks",
+        "cae_compress.balle2017.codec:Balle2017Codec",
+        tuple(f"balle2017-{k}" for k in range(1, 4)),
+    ),
+    "balle2017-adaptive": Entry(
+        "the same networks, with contexts that adapt to what was decoded before in place of the densities",
+        "cae_compress.balle2017.codec:Balle2017Codec",
+        (),
+        {"entropy_model": "adaptive"},
+    ),
 }
 CONSTANT = constant.ConstantCodec()
 

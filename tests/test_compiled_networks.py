@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from cae_compress import weights
+from cae_compress.balle2017.codec import MODELS, codec_of_weights
 from cae_compress.cheng2018 import network as cheng2018
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship import network as flagship
@@ -63,6 +64,15 @@ def test_both_halves_of_the_cae(name, squares):
     y = cae.encode_planes(x).numpy()
     assert np.abs(y - eager(cae.encode_planes, x)).max() < 1e-3 * np.abs(y).max()
     assert np.abs(cae.decode_planes(y) - eager(cae.decode_planes, y)).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_both_networks_of_balle_2017(name, squares):
+    pair = codec_of_weights(name).pair
+    x = squares / np.float32(255)
+    y = pair._encode(x).numpy()
+    assert np.abs(y - pair.g_a(x).numpy()).max() < 2e-3  # in quantization steps
+    assert np.abs(pair._decode(y).numpy() - pair.g_s(y).numpy()).max() < 1e-3
 
 
 def test_validation_while_training(squares, photographs):

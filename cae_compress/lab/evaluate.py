@@ -26,6 +26,7 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from cae_compress import bitstream, datasets, metrics, provenance, weights
+from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
 from cae_compress.codec import decode, encode
@@ -130,10 +131,16 @@ def evaluate(pictures, codecs, every=1, progress=True):
 
 
 def all_codecs():
-    """Everything that is compared: the flagship, the CAE in all its kinds, and the baselines."""
-    replication = [CAECodec("fixed"), CAECodec("block")]
-    own = [RDCodec(), RateCAECodec(), *replication, CAECodec(model="cheng2018-dct")]
-    return [*own, *baselines.BASELINES, baselines.FIXED_PSNR]
+    """Everything that is compared: the flagship, the CAE in all its kinds, the other papers, and the baselines."""
+    cheng2018 = [
+        RateCAECodec(),
+        CAECodec("fixed"),
+        CAECodec("block"),
+        CAECodec("none"),
+        CAECodec(model="cheng2018-dct"),
+    ]
+    papers = [Balle2017Codec(), Balle2017Codec("adaptive")]
+    return [RDCodec(), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):

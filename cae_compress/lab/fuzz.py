@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from cae_compress import Metadata, bitstream, codec, datasets
+from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.bitstream import BitstreamError
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship.codec import RDCodec
@@ -36,10 +37,16 @@ MAX_SECONDS = 60  # of all cores together, for one file
 
 
 def seeds():
-    """Valid files to damage: both models, several sizes and rates, both rotations, a flat one, grey, with metadata."""
+    """Valid files to damage: all models, several sizes and rates, both rotations, a flat one, grey, with metadata."""
     photographs = datasets.bundled()
     pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
-    settings = {CAECodec("fixed"): (2, 5, 9), CAECodec("block"): (2, 5, 9), RDCodec(): (1, 40, 100)}
+    settings = {
+        CAECodec("fixed"): (2, 5, 9),
+        CAECodec("block"): (2, 5, 9),
+        RDCodec(): (1, 40, 100),
+        Balle2017Codec("static"): (1, 2, 3),
+        Balle2017Codec("adaptive"): (1, 2.4, 3),
+    }
     files = [coder.encode(picture, k) for coder, chosen in settings.items() for picture in pictures for k in chosen]
     metadata = Metadata(bytes(range(256)) * 4, b"II*\0" + bytes(60), "<x:xmpmeta/>" * 20, (300, 300))
     for image in (pictures[0], pictures[0][..., 0], pictures[2]):

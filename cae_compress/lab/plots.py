@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 METRIC_NAMES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM (dB)"}
-# Colour and marker belong to a codec, so that it looks the same in every figure. Any two of the colours are at least 14
+# Colour and marker belong to a codec, so that it looks the same in every figure. Any two of the colours are at least 10
 # apart (CIEDE2000), also for readers without red or without green cones; no two markers are the same.
 STYLES = {
     "cae_compress": ("#000000", "*"),
@@ -21,10 +21,16 @@ STYLES = {
     "CAE, trained for rate": ("#802040", "D"),
     "CAE, fixed PCA": ("#9f6060", "d"),
     "CAE, block PCA": ("#009f9f", "X"),
+    "CAE, no PCA": ("#80a060", "H"),
     "CAE from a DCT, fixed PCA": ("#0000df", "<"),
+    "Ballé 2017": ("#60bf9f", ">"),
+    "Ballé 2017, adaptive contexts": ("#008080", "$A$"),
+    "Theis 2017": ("#402000", "p"),
+    "Theis 2017, adaptive contexts": ("#004080", "$T$"),
+    "Toderici 2017": ("#000060", "8"),
 }
 # for codecs that have no style yet, in the order in which they come
-OTHER_STYLES = (("#60bf9f", ">"), ("#402000", "p"), ("#000060", "8"))
+OTHER_STYLES = (("#000020", "$+$"),)
 PUBLISHED_MARKERS = "1234+x"
 ESTIMATES_OF = ("CAE, fixed PCA", "CAE, block PCA")  # what the replication reported as rates
 DPI = 100

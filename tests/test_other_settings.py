@@ -19,7 +19,7 @@ from cae_compress import codec, datasets, training
 from cae_compress.cheng2018 import train
 from cae_compress.flagship import network
 image = np.ascontiguousarray(datasets.bundled()["coffee"][100:164, 100:180])
-for model in ("flagship", "cheng2018", "cheng2018-rate"):
+for model in ("flagship", "cheng2018", "cheng2018-rate", "balle2017"):
     data = codec.encode(image, 60, model=model)
     print(model, hashlib.sha256(data).hexdigest(), hashlib.sha256(codec.decode(data)).hexdigest())
 print("effort", len(codec.encode(image, 60, effort=1)) > 0)

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 CHANNELS = 96
+PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
 PATCH = 16  # pixels across that a position of latents stands for
 MIN_BETA = 1e-6
 PEDESTAL = 2.0**-36  # keeps square roots from coming to rest at 0
@@ -160,7 +161,7 @@ class Balle2017(keras.Model):
         dtype: Keras dtype policy of the transforms, "mixed_bfloat16" to train faster where the processor has it.
     """
 
-    def __init__(self, channels=CHANNELS, dtype=None, **options):
+    def __init__(self, channels=CHANNELS, dtype="float32", **options):
         super().__init__(**options)
         self.g_a, self.g_s = analysis(channels, dtype), synthesis(channels, dtype)
         self.density = Density(dtype="float32")
@@ -187,32 +188,32 @@ class Balle2017(keras.Model):
         return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
 
 
-def analysis(channels=CHANNELS, dtype=None):
+def analysis(channels=CHANNELS, dtype="float32"):
     """g_a: pictures x (b, h, w, 3) in [0, 1], h and w multiples of 16 -> y (b, h/16, w/16, channels), float32."""
     return keras.Sequential(
         [
-            keras.Input((None, None, 3)),
+            keras.Input((None, None, 3), dtype="float32"),
             layers.Rescaling(1.0, -0.5, dtype=dtype),
-            layers.Conv2D(channels, 9, 4, padding="same", dtype=dtype),
+            layers.Conv2D(channels, 9, 4, dtype=dtype, **PADDED),
             GDN(dtype=dtype),
-            layers.Conv2D(channels, 5, 2, padding="same", dtype=dtype),
+            layers.Conv2D(channels, 5, 2, dtype=dtype, **PADDED),
             GDN(dtype=dtype),
-            layers.Conv2D(channels, 5, 2, padding="same", use_bias=False, dtype="float32"),
+            layers.Conv2D(channels, 5, 2, use_bias=False, dtype="float32", **PADDED),
         ],
         name="analysis",
     )
 
 
-def synthesis(channels=CHANNELS, dtype=None):
+def synthesis(channels=CHANNELS, dtype="float32"):
     """g_s: y_hat (b, h, w, channels) -> pictures x_hat (b, 16h, 16w, 3), in [0, 1] and a little beyond."""
     return keras.Sequential(
         [
-            keras.Input((None, None, channels)),
-            layers.Conv2DTranspose(channels, 5, 2, padding="same", dtype=dtype),
+            keras.Input((None, None, channels), dtype="float32"),
+            layers.Conv2DTranspose(channels, 5, 2, dtype=dtype, **PADDED),
             GDN(inverse=True, dtype=dtype),
-            layers.Conv2DTranspose(channels, 5, 2, padding="same", dtype=dtype),
+            layers.Conv2DTranspose(channels, 5, 2, dtype=dtype, **PADDED),
             GDN(inverse=True, dtype=dtype),
-            layers.Conv2DTranspose(3, 9, 4, padding="same", dtype=dtype),
+            layers.Conv2DTranspose(3, 9, 4, dtype=dtype, **PADDED),
             layers.Rescaling(1.0, 0.5, dtype=dtype),
         ],
         name="synthesis",

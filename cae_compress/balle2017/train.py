@@ -42,7 +42,7 @@ class Settings:
         averaging: decay of the moving average of the weights, for every ten steps.
         validate_every: steps between validations, each of which also writes a checkpoint.
         seed: seed of initial weights, batches and noise.
-        dtype: Keras dtype policy of the transforms, or None for float32.
+        dtype: Keras dtype policy of the transforms, "mixed_bfloat16" or "float32".
     """
 
     lmbda: float = 0.0113
@@ -57,7 +57,7 @@ class Settings:
     averaging: float = 0.98
     validate_every: int = 1_000
     seed: int = 1
-    dtype: str | None = "mixed_bfloat16"
+    dtype: str = "mixed_bfloat16"
 
 
 def task_of(name, pictures, validation, settings):

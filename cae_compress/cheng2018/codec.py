@@ -57,7 +57,7 @@ class CAECodec(FileCodec):
         rotation: "fixed" (one basis and range, kept with the model), "block" (fitted to each block, and sent) or
             "none" (the mean and the range of "fixed" and no rotation: what the basis is worth; for study).
         model: name of shipped weights, or the path of an .npz file written by `export`. "cheng2018" began as random
-            weights, as the paper and the replication had it, "cheng2018-dct" as a DCT (`network.start_as_dct`).
+            weights, as the paper and the replication had it, "cheng2018-dct" as a DCT (`start.start_as_dct`).
 
     Raises:
         ValueError: there is no such rotation, or the weights file is damaged or of another version.

@@ -18,7 +18,8 @@ import tensorflow as tf
 
 from cae_compress import datasets, training
 from cae_compress.cheng2018 import color, export
-from cae_compress.cheng2018.network import CAE, as_planes, start_as_dct
+from cae_compress.cheng2018.network import CAE, as_planes
+from cae_compress.cheng2018.start import start_as_dct
 from cae_compress.metrics import psnr, ssim
 
 MAX_WARMUP_STEPS = 500
@@ -29,7 +30,7 @@ class Settings:
     """Everything that decides the result of a run.
 
     Attributes:
-        start: "random" from random weights, as the replication, or "dct", as a DCT (`network.start_as_dct`).
+        start: "random" from random weights, as the replication, or "dct", as a DCT (`start.start_as_dct`).
         steps: number of gradient steps.
         batch_size: planes a step.
         crop: side in pixels of the random square cut from each training picture.

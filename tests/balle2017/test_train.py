@@ -8,7 +8,7 @@ from cae_compress.balle2017 import export, train
 from cae_compress.balle2017.codec import codec_of_weights
 
 SETTINGS = train.Settings(
-    0.0113, channels=16, steps=6, decay_steps=3, batch_size=2, crop=64, validate_every=3, dtype=None
+    0.0113, channels=16, steps=6, decay_steps=3, batch_size=2, crop=64, validate_every=3, dtype="float32"
 )
 
 

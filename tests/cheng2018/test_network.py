@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from cae_compress.cheng2018 import network as cheng2018
+from cae_compress.cheng2018.start import start_as_dct
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_the_dct_start_is_the_linear_8x8_dct_that_keeps_32_coefficients():
     import scipy.fft
 
     model = cheng2018.CAE(seed=1)
-    cheng2018.start_as_dct(model)
+    start_as_dct(model)
     x = np.random.default_rng(2).random((1, 32, 40, 1)).astype("float32")
     blocks = x[0, ..., 0].reshape(4, 8, 5, 8).swapaxes(1, 2) - 0.5
     coefficients = scipy.fft.dctn(blocks, axes=(2, 3), norm="ortho")
@@ -61,7 +62,7 @@ def test_the_dct_start_is_the_linear_8x8_dct_that_keeps_32_coefficients():
 
 def test_a_dct_start_leaves_every_weight_a_gradient_can_reach():
     model = cheng2018.CAE(seed=1)
-    cheng2018.start_as_dct(model)
+    start_as_dct(model)
     x = tf.random.stateless_uniform((2, 32, 32, 1), seed=[1, 2])
     for _ in range(2):  # what listens to the free channels starts at zero, so they learn from the second step on
         with tf.GradientTape() as tape:

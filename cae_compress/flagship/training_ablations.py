@@ -19,7 +19,7 @@ from cae_compress import metrics
 from cae_compress.flagship.integer_context import PATCH
 from cae_compress.flagship.network import RDCAE
 from cae_compress.flagship.train import RateDistortion, Settings
-from cae_compress.flagship.transforms import DepthToSpace
+from cae_compress.layers import DepthToSpace
 from cae_compress.photographs import photographs
 from cae_compress.training import run
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras import layers
 
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH
-from cae_compress.layers import interpolate
+from cae_compress.layers import DepthToSpace, LargerOf, SpaceToDepth, interpolate
 
 SLOPE = 0.1
 
@@ -76,52 +76,6 @@ class AtQuality(layers.Layer):
 
     def compute_output_shape(self, shapes):
         return shapes[0]
-
-
-@keras.saving.register_keras_serializable(package="cae_compress")
-class LargerOf(layers.Layer):
-    """The larger of x and slope * x: a leaky ReLU for slopes below 1."""
-
-    def __init__(self, slope, **options):
-        super().__init__(**options)
-        self.slope = slope
-
-    def call(self, x):
-        return tf.maximum(x, self.slope * x)
-
-    def compute_output_shape(self, shape):
-        return shape
-
-    def get_config(self):
-        return {**super().get_config(), "slope": self.slope}
-
-
-@keras.saving.register_keras_serializable(package="cae_compress")
-class SpaceToDepth(layers.Layer):
-    """(b, h, w, c) -> (b, h/n, w/n, n*n*c): each n x n becomes channels."""
-
-    def __init__(self, n=2, **options):
-        super().__init__(**options)
-        self.n = n
-
-    def call(self, x):
-        return tf.nn.space_to_depth(x, self.n)
-
-    def compute_output_shape(self, shape):
-        b, h, w, c = shape
-        return b, h and h // self.n, w and w // self.n, self.n**2 * c
-
-
-@keras.saving.register_keras_serializable(package="cae_compress")
-class DepthToSpace(SpaceToDepth):
-    """(b, h, w, n*n*c) -> (b, n*h, n*w, c), the inverse of `SpaceToDepth`."""
-
-    def call(self, x):
-        return tf.nn.depth_to_space(x, self.n)
-
-    def compute_output_shape(self, shape):
-        b, h, w, c = shape
-        return b, h and self.n * h, w and self.n * w, c // self.n**2
 
 
 def analysis(dtype="float32"):

@@ -92,9 +92,9 @@ def test_the_linear_start_is_a_codec_that_works(started, crops):
 
 def test_noise_stands_in_for_rounding_in_training_only(started, crops):
     tests = [started.rate_distortion(crops[:2])[1].numpy() for _ in range(2)]
-    trains = [started.rate_distortion(crops[:2], training=True)[1].numpy() for _ in range(2)]
+    trains = [started.rate_distortion(crops[:2], training=True, seed=(1, k))[1].numpy() for k in range(2)]
     assert np.array_equal(*tests) and not np.array_equal(*trains)
-    assert np.allclose(trains[0], tests[0], rtol=0.3)
+    assert np.allclose(trains[0], tests[0], rtol=0.5)
 
 
 def test_a_start_from_another_lambda_is_the_same_transform_with_wider_latents(started, crops):

@@ -17,10 +17,17 @@ class LambdaCodec:
     models = ()
     max_effort = 0
 
+    beyond = 0  # how far a setting may go beyond the first and the last network
+
     @property
     def settings(self):
         """Which network; numbers between them are settings too."""
         return tuple(range(1, len(self.models) + 1))
+
+    @property
+    def ends(self):
+        """The smallest and the largest setting."""
+        return 1 - self.beyond, len(self.models) + self.beyond
 
     def network(self, model):
         """The codec of one of the networks, loaded once in a process."""
@@ -31,21 +38,22 @@ class LambdaCodec:
         raise NotImplementedError
 
     def setting_of_quality(self, quality):
-        """Quality 1 to 100 -> setting 1 to n; raises ValueError if it is out of range."""
-        return 1 + (len(self.models) - 1) * (number("quality", quality, 1, 100) - 1) / 99
+        """Quality 1 to 100 -> a setting from one end to the other; raises ValueError if it is out of range."""
+        first, last = self.ends
+        return first + (last - first) * (number("quality", quality, 1, 100) - 1) / 99
 
     def of(self, header):
         """The codec of the network that made a file of this `bitstream.Header`."""
         return self.network(header.model)
 
     def encode(self, image, setting):
-        """Code a picture, uint8 (h, w, 3) or (h, w), at a setting from 1 to n: bytes of a .cae file.
+        """Code a picture, uint8 (h, w, 3) or (h, w), at a setting between the `ends`: bytes of a .cae file.
 
         Raises:
             PictureError: `image` is not such an array.
             ValueError: `setting` is out of range.
         """
-        nearest = round(number("setting", setting, 1, len(self.models)))
+        nearest = min(max(round(number("setting", setting, *self.ends)), 1), len(self.models))
         return self.encode_with(self.network(self.models[nearest - 1]), image, setting - nearest)
 
     def decode(self, data, max_pixels=bitstream.MAX_PIXELS):

@@ -12,9 +12,7 @@ to the next, four times as large, the step that fits it halves.
 Source: Balle, Laparra, Simoncelli, ICLR 2017, sections 2 and 4.
 """
 
-from pathlib import Path
-
-from cae_compress import loading, weights
+from cae_compress import loading
 from cae_compress.lambda_codec import LambdaCodec
 from cae_compress.latent_codec import LatentCodec
 
@@ -51,11 +49,10 @@ def network_codec(model, entropy_model):
 
 def codec_of_weights(name, entropy_model="static"):
     """The `LatentCodec` of shipped weights, or of an .npz file written by `export`; raises FileNotFoundError."""
-    arrays, sha256 = weights.load(name)
 
-    def networks():
+    def networks(arrays):
         from cae_compress.balle2017 import network
 
         return network.from_arrays(arrays)
 
-    return LatentCodec(arrays, sha256, Path(name).stem, networks, entropy_model=entropy_model)
+    return LatentCodec.of_weights(name, networks, entropy_model)

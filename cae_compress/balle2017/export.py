@@ -7,13 +7,13 @@ import numpy as np
 from scipy.special import expit
 
 from cae_compress import weights
-from cae_compress.balle2017.network import from_arrays, to_arrays
+from cae_compress.balle2017.network import from_arrays
 from cae_compress.coding import grids
 from cae_compress.coding.binarization import MAX_PREFIX, MAX_UNARY
 from cae_compress.latent_codec.fit import fit_arrays
+from cae_compress.latent_codec.network_pair import weights_of
 
 STEPS = (2.0, 1.0, 0.5)  # between two networks it is 0.7 to 1.4
-KERNEL_BITS = 5  # of the root mean square of a kernel
 CERTAINTY = 1e6  # counts that the densities are worth: no decision is less likely than about one in this
 
 
@@ -30,17 +30,9 @@ def export(model, folder, photographs, path):
     if start := record["settings"]["start"]:
         record["settings"]["start"] = Path(start).name
         record["went_on_from"] = json.loads((Path(start) / "record.json").read_text())
-    networks = {name: trimmed(values) for name, values in to_arrays(model).items()}
+    networks = {name: weights.trimmed(values) for name, values in weights_of(model).items()}
     arrays = fit_arrays(*from_arrays(networks), photographs, STEPS, lambda *at: tables(model.density, *at))
     weights.save(path, {**networks, **arrays}, record, log)
-
-
-def trimmed(values):
-    """A kernel as half-precision multiples of a power of two, which compress better; the other arrays as they are."""
-    if values.ndim < 4:
-        return values.astype(np.float16).astype(np.float32)
-    step = 2.0 ** np.rint(np.log2(np.sqrt(np.mean(np.square(values)))) - KERNEL_BITS)
-    return (np.rint(values / step) * step).astype(np.float16).astype(np.float32)
 
 
 def tables(density, step, centre):

@@ -23,6 +23,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from cae_compress.latent_codec.network_pair import with_weights
+
 CHANNELS = 96
 PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
 PATCH = 16  # pixels across that a position of latents stands for
@@ -220,23 +222,13 @@ def synthesis(channels=CHANNELS, dtype="float32"):
     )
 
 
-def to_arrays(model):
-    """The trained variables of the transforms: dict from "g_a/000" and so on to arrays."""
-    networks = {"g_a": model.g_a, "g_s": model.g_s}
-    return {f"{name}/{k:03}": v for name, net in networks.items() for k, v in enumerate(net.get_weights())}
-
-
 def from_arrays(arrays):
-    """The transforms (g_a, g_s) with the variables of `to_arrays`; there may be other arrays beside these.
+    """The transforms (g_a, g_s) with the variables of `weights_of`; there may be other arrays beside these.
 
     Raises:
         ValueError: they are not such variables.
     """
-    parts = [[arrays[key] for key in sorted(arrays) if key.startswith(name)] for name in ("g_a/", "g_s/")]
-    if not all(parts):
+    if "g_a/000" not in arrays:
         raise ValueError("these are not weights of balle2017")
-    channels = parts[0][0].shape[-1]
-    networks = analysis(channels), synthesis(channels)
-    for network, values in zip(networks, parts):
-        network.set_weights(values)
-    return networks
+    channels = arrays["g_a/000"].shape[-1]
+    return with_weights(analysis(channels), synthesis(channels), arrays)

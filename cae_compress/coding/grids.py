@@ -96,7 +96,7 @@ class GridCoder(arithmetic.Stream):
 
 
 def quantize(y, centre, step):
-    """(y - centre) / step, rounded, within what the coder can hold: int32 of the shape of `y`."""
+    """(y - centre) / step, rounded, within what the coder can hold: int32 of the shape of `y`; a step, or one a map."""
     return np.clip(np.rint((y - centre) / np.float32(step)), -LARGEST, LARGEST).astype(np.int32)
 
 
@@ -137,6 +137,15 @@ def at_step(tables, steps, step):
     low, high = int(steps[k]), int(steps[k + 1])
     below, above = tables[k].astype(np.int64), tables[k + 1].astype(np.int64)
     return (below * (high - step) + above * (step - low)) // (high - low)
+
+
+def between(places, values, place):
+    """Values (n, ...) at rising places (n,), interpolated linearly; beyond the ends, the last ones are taken."""
+    k = int(np.clip(np.searchsorted(places, place) - 1, 0, max(len(places) - 2, 0)))
+    if len(places) == 1:
+        return values[0]
+    share = np.clip((place - places[k]) / (places[k + 1] - places[k]), 0, 1)
+    return (1 - share) * values[k] + share * values[k + 1]
 
 
 def count_tables(grids):

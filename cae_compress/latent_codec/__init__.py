@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, pictures
+from cae_compress import bitstream, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number
 from cae_compress.coding import contexts, entropy, grids
@@ -64,6 +64,7 @@ class LatentCodec(FileCodec):
         self.centre = arrays["centre"]
         self.settings = tuple(float(step) for step in arrays["settings"])
         self.tables, self.table_steps = arrays["tables"], arrays["table_steps"]
+        self.factors = arrays.get("factors")  # steps of the maps, over the codec's, at the `table_steps`
         self.context_model = ContextModel(**{key: arrays[f"contexts/{key}"] for key in ContextModel.__annotations__})
 
     @classmethod
@@ -94,6 +95,21 @@ class LatentCodec(FileCodec):
         file = io.BytesIO()
         np.savez_compressed(file, name=np.array(name), **arrays)
         return cls._from_bytes(file.getvalue(), entropy_model)
+
+    @classmethod
+    def of_weights(cls, name, networks, entropy_model):
+        """The codec of weights that ship, or of an .npz file as their `export` writes it.
+
+        Args:
+            name: as `weights.load` takes it.
+            networks: function of the arrays that gives (g_a, g_s).
+            entropy_model: as the class takes it.
+
+        Raises:
+            FileNotFoundError: there are no such weights.
+        """
+        arrays, sha256 = weights.load(name)
+        return cls(arrays, sha256, Path(name).stem, lambda: networks(arrays), entropy_model=entropy_model)
 
     def save(self, path):
         """Write networks and all else into one .npz file, without any code; errors of writing a file."""
@@ -209,11 +225,17 @@ class LatentCodec(FileCodec):
 
     def quantize(self, y, step):
         """y, float32 (rows, columns, planes, maps) -> q, int32 likewise; `step` in units of 2**(exponent - 16)."""
-        return grids.quantize(y, self.centre, step * self.unit)
+        return grids.quantize(y, self.centre, self.steps_at(step))
 
     def dequantize(self, q, step):
         """q -> y_hat, float32 (rows, columns, planes, maps)."""
-        return (self.centre + q * np.float32(step * self.unit)).astype(np.float32)
+        return (self.centre + q * np.float32(self.steps_at(step))).astype(np.float32)
+
+    def steps_at(self, step):
+        """The step of each map, float (planes, maps), or one for all, in units of the latents, at a codec's step."""
+        if self.factors is None:
+            return step * self.unit
+        return step * self.unit * grids.between(np.log2(self.table_steps), self.factors, np.log2(step))
 
 
 def check_entropy_model(name):
@@ -234,6 +256,8 @@ def check_arrays(arrays):
         "contexts/average_magnitudes": (centre.shape, np.int64),
         "contexts/probabilities": ((contexts.NUM_CONTEXTS,), np.uint16),
     }
+    if "factors" in arrays:  # only where the maps have steps of their own
+        needed["factors"] = (len(steps), *centre.shape), np.float32
     for name, (shape, dtype) in needed.items():
         if (arrays[name].shape, arrays[name].dtype) != (shape, dtype):
             raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {np.dtype(dtype)} {shape}")

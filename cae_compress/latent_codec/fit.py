@@ -12,13 +12,15 @@ LATENTS_TO_FIT = 100_000  # at most so many of a picture
 PICTURES_TO_RATE = 8
 
 
-def fit_arrays(g_a, g_s, training_pictures, settings=None, tables_at=None):
+def fit_arrays(g_a, g_s, training_pictures, settings=None, tables_at=None, factors=None):
     """All that a `latent_codec.LatentCodec` needs beside its networks.
 
     Args:
         g_a, g_s, training_pictures, settings: of `LatentCodec.fit`.
         tables_at: function of a step and the centres, float32 (planes, maps), that gives static tables, uint16 (planes,
             maps, SLOTS); by default they are counted.
+        factors: float32 (n, planes, maps), steps of the maps over the codec's, one entry for every octave of the
+            settings, the finest first; by default all maps have the same.
 
     Returns:
         dict of arrays.
@@ -49,7 +51,8 @@ def fit_arrays(g_a, g_s, training_pictures, settings=None, tables_at=None):
     in_units = [int(step * 2.0 ** (grids.STEP_BITS - exponent)) for step in steps]
     if in_units[0] < grids.MIN_STEP or in_units[-1] > grids.MAX_STEP:
         raise ValueError(f"settings must be steps near the spread of the latents, which is {spread:.3g}")
-    by_step = [[quantize(y, centre, step) for y in latents] for step in steps]
+    of_maps = steps if factors is None else steps[:, None, None] * factors
+    by_step = [[quantize(y, centre, step) for y in latents] for step in of_maps]
     if tables_at is None:
         tables = [grids.count_tables(q) for q in by_step]
     else:
@@ -59,6 +62,7 @@ def fit_arrays(g_a, g_s, training_pictures, settings=None, tables_at=None):
     return {
         "stride_and_exponent": np.array([pair.stride, exponent]), "centre": centre, "settings": np.array(settings),
         "tables": np.stack(tables), "table_steps": np.array(in_units),
+        **({} if factors is None else {"factors": np.float32(factors)}),
         **model.to_arrays(),
     }  # fmt: skip
 

@@ -167,6 +167,19 @@ def from_arrays(arrays):
     return networks
 
 
+def weights_of(model):
+    """Variables of a model's `g_a` and `g_s`, whose architecture is code: dict from "g_a/000" and so on to arrays."""
+    networks = {"g_a": model.g_a, "g_s": model.g_s}
+    return {f"{name}/{k:03}": v for name, net in networks.items() for k, v in enumerate(net.get_weights())}
+
+
+def with_weights(g_a, g_s, arrays):
+    """The networks (g_a, g_s) with the variables of `weights_of`; there may be other arrays beside these."""
+    for name, network in (("g_a/", g_a), ("g_s/", g_s)):
+        network.set_weights([arrays[key] for key in sorted(arrays) if key.startswith(name)])
+    return g_a, g_s
+
+
 def _channels(g_a):
     if not isinstance(g_a, keras.Model) or len(getattr(g_a, "inputs", None) or ()) != 1:
         raise ValueError(

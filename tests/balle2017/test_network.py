@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from cae_compress.balle2017.network import GDN, MIN_BETA, WIDTHS, Balle2017, Density, from_arrays, to_arrays
+from cae_compress.balle2017.network import GDN, MIN_BETA, WIDTHS, Balle2017, Density, from_arrays
 from cae_compress.balle2017.start import start_from, start_linear
+from cae_compress.latent_codec.network_pair import weights_of
 
 
 def layer_of(inverse, channels=5, seed=0):
@@ -109,7 +110,7 @@ def test_a_start_from_another_lambda_is_the_same_transform_with_wider_latents(st
 
 
 def test_weights_go_to_arrays_and_back(started, crops):
-    g_a, g_s = from_arrays({**to_arrays(started), "tables": np.zeros(3)})
+    g_a, g_s = from_arrays({**weights_of(started), "tables": np.zeros(3)})
     x = crops[:1] / np.float32(255)
     assert np.array_equal(g_s(g_a(x)), started.g_s(started.g_a(x)))
     with pytest.raises(ValueError, match="not weights of balle2017"):

@@ -1,0 +1,1 @@
+"""A compressive autoencoder: Theis, Shi, Cunningham, Huszár, ICLR 2017."""

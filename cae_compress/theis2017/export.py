@@ -27,9 +27,7 @@ def export(models, folders, photographs, path):
     for tuned in (fine, coarse):
         tuned["settings"]["start"] = Path(tuned["settings"]["start"]).name
     record["training_seconds"] += fine["training_seconds"] + coarse["training_seconds"]
-    record["scales"] = {
-        name: tuned["settings"] | _results(tuned) for name, tuned in zip(("fine", "coarse"), (fine, coarse))
-    }
+    record["scales"] = {tuned["model"]: tuned["settings"] | _results(tuned) for tuned in (fine, coarse)}
     networks = {name: weights.trimmed(values) for name, values in weights_of(models[1]).items()}
     factors = [np.exp(-model.log_scale.numpy()) / step for model, step in zip(models, STEPS)]
     arrays = fit_arrays(*from_arrays(networks), photographs, STEPS, factors=np.float32(factors)[:, None])

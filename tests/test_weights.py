@@ -117,3 +117,13 @@ def test_weights_are_replaced_only_when_the_new_ones_are_complete(tmp_path, monk
     with pytest.raises(OSError):
         weights.save(tmp_path / "model.npz", {"a": np.ones(3)}, {}, tmp_path / "log.csv")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_trimmed_kernel_is_near_its_own_and_has_fewer_values():
+    kernel = np.random.default_rng(1).normal(0, 0.3, (3, 3, 20, 30)).astype(np.float32)
+    trimmed = weights.trimmed(kernel)
+    assert np.abs(trimmed - kernel).max() < 0.3 / 2**5 and len(np.unique(trimmed)) < len(np.unique(kernel)) / 10
+    bias = kernel[0, 0, 0]
+    assert np.allclose(weights.trimmed(bias), bias, rtol=1e-3)
+    zeros = np.zeros_like(kernel)
+    assert np.array_equal(weights.trimmed(zeros), zeros)

@@ -59,7 +59,7 @@ def save(path, arrays, record, log):
 
 def trimmed(values):
     """A kernel as half-precision multiples of a power of two, which compress better; the other arrays as they are."""
-    if values.ndim < 4:
+    if values.ndim < 4 or not values.any():
         return values.astype(np.float16).astype(np.float32)
     step = 2.0 ** np.rint(np.log2(np.sqrt(np.mean(np.square(values)))) - KERNEL_BITS)
     return (np.rint(values / step) * step).astype(np.float16).astype(np.float32)

@@ -20,6 +20,7 @@ _HOME = {
     "RateCAECodec": "cheng2018.rate_codec",
     "RDCodec": "flagship.codec",
     "Balle2017Codec": "balle2017.codec",
+    "Theis2017Codec": "theis2017.codec",
     "Metadata": "metadata",
     "metadata_of": "codec",
     "LatentCodec": "latent_codec",

@@ -75,6 +75,17 @@ CODECS = {
         (),
         {"entropy_model": "adaptive"},
     ),
+    "theis2017": Entry(
+        "Theis et al., ICLR 2017: a compressive autoencoder, two networks with scales for many rates, histograms",
+        "cae_compress.theis2017.codec:Theis2017Codec",
+        ("theis2017-1", "theis2017-2"),
+    ),
+    "theis2017-adaptive": Entry(
+        "the same networks, with contexts that adapt to what was decoded before in place of the histograms",
+        "cae_compress.theis2017.codec:Theis2017Codec",
+        (),
+        {"entropy_model": "adaptive"},
+    ),
 }
 CONSTANT = constant.ConstantCodec()
 

@@ -9,11 +9,12 @@ import pytest
 import tensorflow as tf
 
 from cae_compress import weights
-from cae_compress.balle2017.codec import MODELS, codec_of_weights
+from cae_compress.balle2017 import codec as balle2017
 from cae_compress.cheng2018 import network as cheng2018
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship import network as flagship
 from cae_compress.flagship.codec import RDCodec
+from cae_compress.theis2017 import codec as theis2017
 
 PLACES = np.float32([0, 2.5, 7])
 CHENG2018 = [name for name in weights.names() if name.startswith("cheng2018")]
@@ -66,9 +67,9 @@ def test_both_halves_of_the_cae(name, squares):
     assert np.abs(cae.decode_planes(y) - eager(cae.decode_planes, y)).max() < 1e-3
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_both_networks_of_balle_2017(name, squares):
-    pair = codec_of_weights(name).pair
+@pytest.mark.parametrize("paper, name", [(paper, name) for paper in (balle2017, theis2017) for name in paper.MODELS])
+def test_both_networks_of_the_papers_of_2017(paper, name, squares):
+    pair = paper.codec_of_weights(name).pair
     x = squares / np.float32(255)
     y = pair._encode(x).numpy()
     assert np.abs(y - pair.g_a(x).numpy()).max() < 2e-3  # in quantization steps

@@ -33,6 +33,7 @@ from cae_compress.codec import decode, encode
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 from cae_compress.progress import progress_bar
+from cae_compress.theis2017.codec import Theis2017Codec
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
@@ -139,7 +140,7 @@ def all_codecs():
         CAECodec("none"),
         CAECodec(model="cheng2018-dct"),
     ]
-    papers = [Balle2017Codec(), Balle2017Codec("adaptive")]
+    papers = [codec(prior) for codec in (Theis2017Codec, Balle2017Codec) for prior in ("static", "adaptive")]
     return [RDCodec(), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import Balle2017Codec, CAECodec, Metadata, RDCodec, bitstream, codec, datasets
+from cae_compress import Balle2017Codec, CAECodec, Metadata, RDCodec, Theis2017Codec, bitstream, codec, datasets
 from cae_compress.cheng2018.latents import Latents
 from cae_compress.cheng2018.rate_codec import RateCAECodec
 
@@ -61,6 +61,8 @@ def main():
         "random": (CAECodec("fixed"), (5, 6.5, 4, 6, 8)),
         "none": (CAECodec("none", "cheng2018-dct"), (5, 6.5, 4, 6, 8)),
         "rate": (RateCAECodec(), (1, 2, 3, 4, 5)),
+        "theis2017": (Theis2017Codec(), (2, 1.5, 0, 2.7, 3)),
+        "theis2017-adaptive": (Theis2017Codec("adaptive"), (2, 1.5, 0, 2.7, 3)),
         "balle2017": (Balle2017Codec(), (2, 1.5, 1, 2.7, 3)),
         "balle2017-adaptive": (Balle2017Codec("adaptive"), (2, 1.5, 1, 2.7, 3)),
         "flagship": (RDCodec(), (50, 70.5, 30, 1, 100)),

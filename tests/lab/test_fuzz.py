@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cae_compress import bitstream
+from cae_compress import bitstream, codec
 from cae_compress.lab import fuzz
 
 
@@ -47,6 +47,12 @@ def test_the_fuzzer_tries_files_of_both_versions_and_metadata_that_look_right():
         except bitstream.BitstreamError as error:
             reasons.append(str(error))
     assert any("narrow" in reason for reason in reasons) and any("metadata" in reason for reason in reasons)
+
+
+def test_the_fuzzer_damages_files_of_every_codec():
+    models = {data[6 : 6 + data[5]].decode() for data in fuzz.seeds()}
+    assert "constant" in models
+    assert all(models & set(entry.name_in_files) for entry in codec.CODECS.values() if entry.name_in_files)
 
 
 def test_the_fuzzer_is_there_without_the_module_resource(monkeypatch):

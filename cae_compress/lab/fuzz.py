@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from cae_compress import Metadata, bitstream, codec, datasets
-from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.bitstream import BitstreamError
 from cae_compress.metadata import MAX_BYTES
 from cae_compress.progress import progress_bar

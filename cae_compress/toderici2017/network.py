@@ -12,8 +12,8 @@ cells, what they were shown before. The picture is the sum of what all passes de
 
 Of the paper: LSTM cells, layers, kernels and strides, the stochastic binarizer, 1/8 bit a pixel a pass, the loss, the
 additive reconstruction with a gain on the residual. Chosen here: `WIDTH` is a quarter of the paper's channels, a
-sixteenth of its work; 8 passes of its 16; the gains are constants, where the paper has a small network predict them,
-and grow as residuals shrink; forget gates begin open (+1); initial kernels let a signal pass all cells (`CELL_GAIN`).
+sixteenth of its work; 8 passes of its 16; the gains are constants that grow as residuals shrink, where the paper has a
+small network predict them; forget gates begin open (+1).
 
 Sources: Toderici, Vincent, Johnston, Hwang, Minnen, Shor, Covell, CVPR 2017 (arXiv 1608.05148), sections 2 and 3;
 kernels and widths as in github.com/1zb/pytorch-image-comp-rnn.
@@ -25,11 +25,10 @@ import keras  # isort: skip
 import tensorflow as tf
 from keras import layers
 
+from cae_compress.toderici2017.bits import BITS, PATCH
+
 WIDTH = 16  # channels of the encoder's first layer; all others are multiples of it
-BITS = 32  # a pass, for each square of `PATCH` pixels across
-PATCH = 16
 GAINS = (1.0, 3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5)  # of the residual, by pass
-PASSES = len(GAINS)
 
 
 class ConvLSTM(layers.Layer):
@@ -154,6 +153,23 @@ class Toderici2017(keras.Model):
         self.decoder.build()
         self.built = True  # all variables exist
 
+    def one_pass(self, r, gain, states=(None, None), u=None):
+        """A pass, as encoder and decoder together go through it.
+
+        Args:
+            r: float32 (b, h, w, 3), what is left over, h and w multiples of 16.
+            gain: float, one of `GAINS`.
+            states: of encoder and decoder, as the pass before has left them.
+            u: of `binarize`.
+
+        Returns:
+            (bits, r, states): bits float32 (b, h/16, w/16, BITS), and what is left over now.
+        """
+        p, encoder_states = self.encoder(gain * r, states[0])
+        bits = binarize(p, u)
+        change, decoder_states = self.decoder(bits, states[1])
+        return bits, r - change / gain, (encoder_states, decoder_states)
+
     def residuals(self, x, passes, seed=None):
         """What each pass leaves over, in float32 (passes, b, h, w, 3).
 
@@ -162,17 +178,30 @@ class Toderici2017(keras.Model):
             passes: int, 1 to 8.
             seed: int64 (2,) that decides the bits of a stochastic binarizer; None for signs, as in a file.
         """
-        r, left_over = tf.cast(x, tf.float32) / 255 - 0.5, []
-        states = None, None
+        r, states, u, left_over = tf.cast(x, tf.float32) / 255 - 0.5, (None, None), None, []
         for t in range(passes):
-            p, encoder_states = self.encoder(r * GAINS[t], states[0])
-            u = (
-                None
-                if seed is None
-                else tf.random.stateless_uniform(tf.shape(p), seed + tf.constant([0, t << 40], tf.int64))
-            )
-            change, decoder_states = self.decoder(binarize(p, u), states[1])
-            r -= tf.cast(change, tf.float32) / GAINS[t]
-            states = encoder_states, decoder_states
+            if seed is not None:
+                shape = tf.concat([tf.shape(r)[:1], tf.shape(r)[1:3] // PATCH, [BITS]], 0)
+                u = tf.random.stateless_uniform(shape, seed + tf.constant([0, t << 40], tf.int64))
+            _, r, states = self.one_pass(r, GAINS[t], states, u)
             left_over.append(r)
         return tf.stack(left_over)
+
+
+def to_arrays(model):
+    """The variables of a network: dict from "network/000" and so on to arrays."""
+    return {f"network/{k:03}": values for k, values in enumerate(model.get_weights())}
+
+
+def from_arrays(arrays):
+    """The `Toderici2017` with the variables of `to_arrays`; there may be other arrays beside these.
+
+    Raises:
+        ValueError: they are not such variables.
+    """
+    values = [arrays[name] for name in sorted(arrays) if name.startswith("network/")]
+    if not values:
+        raise ValueError("these are not weights of toderici2017")
+    model = Toderici2017(values[0].shape[-1])
+    model.set_weights(values)
+    return model

@@ -21,7 +21,8 @@ import tensorflow as tf
 from cae_compress import training
 from cae_compress.photographs import photographs
 from cae_compress.rate_distortion import random_batch
-from cae_compress.toderici2017.network import PASSES, WIDTH, Toderici2017
+from cae_compress.toderici2017.bits import PASSES
+from cae_compress.toderici2017.network import WIDTH, Toderici2017
 
 NAME = "toderici2017"
 VALIDATION_PICTURES = 6

@@ -11,9 +11,8 @@ from cae_compress.toderici2017.tiles import Tiles
 @pytest.fixture(scope="session")
 def model():
     """A narrow network with weights drawn so large that its bits and pictures are lively."""
-    model = network.Toderici2017(2)
-    rng = np.random.default_rng(1)
-    model.set_weights([rng.normal(0, 2 / np.sqrt(max(v[..., 0].size, 1)), v.shape) for v in model.get_weights()])
+    model, rng = network.Toderici2017(2), np.random.default_rng(1)
+    model.set_weights([rng.normal(0, 3 / v[..., 0].size ** 0.5, v.shape) * (v.ndim > 1) for v in model.get_weights()])
     return model
 
 

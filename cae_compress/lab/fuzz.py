@@ -2,10 +2,10 @@
 
 Each file is a valid one, of version 1 or 2, after bit flips, truncation, splicing with another, absurd or very narrow
 sizes, damaged metadata, or a change of model; every second one gets a correct checksum again. What must come of it:
-`BitstreamError`, or, if the checksum is right, a picture of the declared size; and neither may cost much time or
-memory. Anything else stops the run and leaves the file that did it. Every tenth file goes all the way to a picture, the
-others to latents: everything that reads bytes. (Where Python has no module `resource`, as on Windows, memory is not
-watched.)
+`BitstreamError`, or, if the checksum is right, a picture of the declared size; of a progressive model also if the end
+is missing, whatever the checksum. Neither may cost much time or memory. Anything else stops the run and leaves the file
+that did it. Every tenth file goes all the way to a picture, the others to latents: everything that reads bytes. (Where
+Python has no module `resource`, as on Windows, memory is not watched.)
 """
 
 import argparse
@@ -24,6 +24,7 @@ from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.metadata import MAX_BYTES
 from cae_compress.progress import progress_bar
+from cae_compress.toderici2017.codec import Toderici2017Codec
 
 try:
     import resource
@@ -46,6 +47,7 @@ def seeds():
         RDCodec(): (1, 40, 100),
         Balle2017Codec("static"): (1, 2, 3),
         Balle2017Codec("adaptive"): (1, 2.4, 3),
+        Toderici2017Codec(): (1, 3, 8),
     }
     files = [coder.encode(picture, k) for coder, chosen in settings.items() for picture in pictures for k in chosen]
     metadata = Metadata(bytes(range(256)) * 4, b"II*\0" + bytes(60), "<x:xmpmeta/>" * 20, (300, 300))
@@ -101,23 +103,28 @@ def repair(data):
 
 
 def outcome(data, whole):
-    """Decode to latents or to a picture: "refused" or "picture"; AssertionError if it is not of the declared size."""
+    """Decode to latents or to a picture: "refused", "picture", or "picture of a cut file".
+
+    Raises:
+        AssertionError: it is not of the declared size.
+    """
     try:
-        header, payload = bitstream.read(data, MAX_PIXELS)
+        header, payload = codec.read(data, MAX_PIXELS)
         if whole:
             assert codec.decode(data, MAX_PIXELS).shape == (header.height, header.width, 3)
         else:
             assert sum(1 for _ in codec.codec_of(header).decode_latents(header, payload)) > 0
     except BitstreamError:
         return "refused"
-    return "picture"
+    return "picture of a cut file" if header.cut else "picture"
 
 
 def run(count, seed=1, progress=True):
     """Try `count` damaged files.
 
     Returns:
-        dict from outcome to number: "refused", "picture" (only with a right checksum), "unchanged".
+        dict from outcome to number: "refused", "picture" (only with a right checksum), "picture of a cut file",
+        "unchanged".
 
     Raises:
         AssertionError: a file with a wrong checksum was decoded, memory grew by more than 256 MB, or a file took more
@@ -125,7 +132,7 @@ def run(count, seed=1, progress=True):
     """
     rng = np.random.default_rng(seed)
     files = seeds()
-    counts = {"refused": 0, "picture": 0, "unchanged": 0}
+    counts = {"refused": 0, "picture": 0, "picture of a cut file": 0, "unchanged": 0}
     for file in (files[0], files[-1]):
         outcome(file, whole=True)
     before = peak_bytes()

@@ -20,7 +20,7 @@ def export(model, folder, photographs, path):
         path: file to write, ending in .npz; the record and the log go beside it.
     """
     record, log = json.loads((Path(folder) / "record.json").read_text()), Path(folder) / "log.csv"
-    arrays = {name: values.astype("float16").astype("float32") for name, values in to_arrays(model).items()}
-    tiles = Tiles(from_arrays(arrays))  # in half precision, as it will be
+    arrays = {name: weights.trimmed(values) for name, values in to_arrays(model).items()}
+    tiles = Tiles(from_arrays(arrays))  # as they will be loaded
     expected, probabilities = bits_fit.fit([tiles.encode(image, PASSES) for image in photographs])
     weights.save(path, {**arrays, "bits/weights": expected, "bits/probabilities": probabilities}, record, log)

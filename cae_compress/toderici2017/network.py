@@ -27,6 +27,7 @@ from keras import layers
 
 from cae_compress.toderici2017.bits import BITS, PATCH
 
+PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
 WIDTH = 16  # channels of the encoder's first layer; all others are multiples of it
 GAINS = (1.0, 3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5)  # of the residual, by pass
 
@@ -52,10 +53,8 @@ class ConvLSTM(layers.Layer):
 
     def __init__(self, channels, hidden_kernel=1, strides=1, **options):
         super().__init__(**options)
-        self.from_input = layers.Conv2D(4 * channels, 3, strides, padding="same", dtype=self.dtype_policy)
-        self.from_hidden = layers.Conv2D(
-            4 * channels, hidden_kernel, padding="same", use_bias=False, dtype=self.dtype_policy
-        )
+        self.from_input = layers.Conv2D(4 * channels, 3, strides, **PADDED, dtype=self.dtype_policy)
+        self.from_hidden = layers.Conv2D(4 * channels, hidden_kernel, **PADDED, use_bias=False, dtype=self.dtype_policy)
         self.channels = channels
 
     def build(self, shape):
@@ -80,9 +79,9 @@ class Encoder(layers.Layer):
     def __init__(self, width=WIDTH, **options):
         super().__init__(**options)
         shared = {"dtype": self.dtype_policy}
-        self.first = layers.Conv2D(width, 3, 2, padding="same", **shared)
+        self.first = layers.Conv2D(width, 3, 2, **PADDED, **shared)
         self.cells = [ConvLSTM(width * n, strides=2, **shared) for n in (4, 8, 8)]
-        self.last = layers.Conv2D(BITS, 1, dtype="float32")
+        self.last = layers.Conv2D(BITS, 1, **PADDED, dtype="float32")
         self.width = width
 
     def build(self, shape=None):
@@ -103,9 +102,9 @@ class Decoder(layers.Layer):
     def __init__(self, width=WIDTH, **options):
         super().__init__(**options)
         shared = {"dtype": self.dtype_policy}
-        self.first = layers.Conv2D(8 * width, 1, **shared)
+        self.first = layers.Conv2D(8 * width, 1, **PADDED, **shared)
         self.cells = [ConvLSTM(width * n, kernel, **shared) for n, kernel in ((8, 1), (8, 1), (4, 3), (2, 3))]
-        self.last = layers.Conv2D(3, 1, dtype="float32")
+        self.last = layers.Conv2D(3, 1, **PADDED, dtype="float32")
         self.width = width
 
     def build(self, shape=None):

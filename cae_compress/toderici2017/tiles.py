@@ -22,6 +22,7 @@ class Tiles:
     """
 
     def __init__(self, model):
+        self.model = model
         self.one_pass = tf.function(model.one_pass, reduce_retracing=True)
         self.decoder = tf.function(model.decoder, reduce_retracing=True)
 

@@ -28,6 +28,9 @@ A chunk holds what the picture carries beside its pixels. Each kind is there onc
 
 All numbers are unsigned and little-endian. Version 2 is written only for what version 1 cannot say. The same picture,
 model, settings and metadata give the same bytes.
+
+Of a progressive model the payload has checks of its own (`toderici2017.segments`). Where the end of such a file is
+missing, the CRC-32 above cannot be checked; the model reads what is there, and metadata are lost.
 """
 
 import struct
@@ -65,6 +68,7 @@ class Header:
         settings: int, 32 bits, as the model reads them.
         colour: RGB, GREY or EQUAL_RGB.
         metadata: `Metadata`.
+        cut: bool, whether the file ended before its payload did, and its checksum could not be checked.
     """
 
     model: str
@@ -74,6 +78,7 @@ class Header:
     settings: int
     colour: int = RGB
     metadata: Metadata = NOTHING
+    cut: bool = False
 
     @property
     def num_bytes(self):
@@ -91,16 +96,17 @@ def write(header, payload):
     return start + _CRC.pack(zlib.crc32(rest, zlib.crc32(start))) + rest
 
 
-def read(data, max_pixels=MAX_PIXELS):
+def read(data, max_pixels=MAX_PIXELS, may_be_cut=()):
     """Take a file apart and check everything that can be checked without decoding.
 
     Args:
         data: bytes-like, a whole file.
         max_pixels: pictures that declare more are refused, and so are those so narrow that, in whole squares of 128 x
             128, they would cost more than twice as much.
+        may_be_cut: names of models whose payload has checks of its own, so that its end may be missing.
 
     Returns:
-        (Header, payload): the payload is bytes.
+        (Header, payload): the payload is bytes; if `Header.cut`, what is there of it.
 
     Raises:
         BitstreamError: what is wrong, in one line.
@@ -117,20 +123,21 @@ def read(data, max_pixels=MAX_PIXELS):
     weights, width, height, colour, settings, payload_length = _FIXED.unpack_from(data, end)
     end += _FIXED.size
     (crc,) = _CRC.unpack_from(data, end)
-    rest = data[end + _CRC.size :]
-    if len(rest) < payload_length or (version == 1 and len(rest) > payload_length):
+    name, rest = data[6 : 6 + data[5]], data[end + _CRC.size :]
+    cut = len(rest) < payload_length and name in {model.encode("ascii") for model in may_be_cut}
+    if (len(rest) < payload_length and not cut) or (version == 1 and len(rest) > payload_length):
         kind = "truncated" if len(rest) < payload_length else "too long"
         raise BitstreamError(f"{kind}: {len(rest)} bytes of payload, the header says {payload_length}")
-    if zlib.crc32(rest, zlib.crc32(data[:end])) != crc:
+    if not cut and zlib.crc32(rest, zlib.crc32(data[:end])) != crc:
         raise BitstreamError("damaged: the checksum is wrong")
-    name = data[6 : 6 + data[5]]
     if not name.isascii() or not name.decode("ascii").isprintable():
         raise BitstreamError("the model's name is not ASCII text")
     if colour not in ((RGB,) if version == 1 else (RGB, GREY, EQUAL_RGB)):
         raise BitstreamError(f"colour {colour} is not known")
     check_size(width, height, max_pixels)
     metadata = read_chunks(rest[payload_length:])
-    return Header(name.decode("ascii"), weights, width, height, settings, colour, metadata), rest[:payload_length]
+    header = Header(name.decode("ascii"), weights, width, height, settings, colour, metadata, cut)
+    return header, rest[:payload_length]
 
 
 def check_size(width, height, max_pixels):

@@ -34,6 +34,7 @@ class Entry:
     home: str
     name_in_files: tuple
     options: dict = field(default_factory=dict)
+    progressive: bool = False  # whether a file without its end is a picture too
 
 
 CODECS = {
@@ -86,7 +87,14 @@ CODECS = {
         (),
         {"entropy_model": "adaptive"},
     ),
+    "toderici2017": Entry(
+        "Toderici et al., CVPR 2017: recurrent, progressive, one network whose files can be cut after each of 8 passes",
+        "cae_compress.toderici2017.codec:Toderici2017Codec",
+        ("toderici2017",),
+        progressive=True,
+    ),
 }
+MAY_BE_CUT = [name for entry in CODECS.values() if entry.progressive for name in entry.name_in_files]
 CONSTANT = constant.ConstantCodec()
 
 
@@ -153,7 +161,8 @@ def _options(codec, effort):
 def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=None):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
-    The quality is searched for: each probe codes the picture, ten or so are needed.
+    The quality is searched for: each probe codes the picture, ten or so are needed. Of a progressive model one is, cut
+    after the last pass that fits.
 
     Args:
         image: as `encode` takes it.
@@ -174,6 +183,8 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
     low, high = 1.0, 100.0
     picture = pictures.picture_of(image)
     image, metadata = picture.pixels, picture.metadata if metadata is None else metadata
+    if model in CODECS and CODECS[model].progressive:
+        return truncate(encode(image, high, effort, model, metadata), max_bytes)
     best = encode(image, low, effort, model, metadata)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
@@ -217,7 +228,7 @@ def decode_picture(data, max_pixels=bitstream.MAX_PIXELS):
 
 
 def _decode(data, max_pixels):
-    header, payload = bitstream.read(data, max_pixels)
+    header, payload = read(data, max_pixels)
     return pictures.in_colour(codec_of(header).decode_payload(header, payload), header.colour), header
 
 
@@ -227,7 +238,45 @@ def _as_stored(rgb, colour):
 
 def metadata_of(data, max_pixels=bitstream.MAX_PIXELS):
     """The `Metadata` in a .cae file, which is not decoded; raises BitstreamError."""
-    return bitstream.read(data, max_pixels)[0].metadata
+    return read(data, max_pixels)[0].metadata
+
+
+def read(data, max_pixels=bitstream.MAX_PIXELS):
+    """`bitstream.read` of a file of any codec; those of progressive ones may be without their end."""
+    return bitstream.read(data, max_pixels, MAY_BE_CUT)
+
+
+def truncate(data, max_bytes):
+    """A shorter file of the same picture, of lower quality, without coding anything again.
+
+    The file must be of a progressive model, `encode(..., model="toderici2017")`: it ends after the last pass that fits.
+    Metadata stay. Pictures of one colour, whatever their model, are as short as can be already.
+
+    Args:
+        data: bytes-like, a .cae file; its end may be missing.
+        max_bytes: int, the most that it may have; metadata count.
+
+    Returns:
+        bytes of a .cae file, complete and with a right checksum, the same that `encode` makes of fewer passes.
+
+    Raises:
+        BitstreamError: the file is damaged, or made by a model that is not here.
+        ValueError: its model is not progressive, or not even one pass is small enough; `max_bytes` is no positive
+            whole number.
+    """
+    max_bytes = whole_number("max_bytes", max_bytes, 1, sys.maxsize)
+    header, payload = read(data, math.inf)
+    codec = codec_of(header)
+    if not codec.progressive:
+        names = ", ".join(name for name, entry in CODECS.items() if entry.progressive)
+        raise ValueError(f"files of model {header.model} cannot be cut, those of {names} can; encode the picture again")
+    without_payload = len(bitstream.write(header, b""))
+    shorter = bitstream.write(*codec.truncate(header, payload, max_bytes - without_payload))
+    if len(shorter) > max_bytes:
+        raise ValueError(
+            f"the shortest file that this one can be cut to has {len(shorter)} bytes, more than {max_bytes}"
+        )
+    return shorter
 
 
 def codec_of(header):

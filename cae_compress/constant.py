@@ -22,6 +22,7 @@ class ConstantCodec:
     """Codes a picture of one colour exactly; read through the front door like any codec's files."""
 
     model, weights_id = MODEL, WEIGHTS
+    progressive = True
 
     def of(self, header):
         """The codec that reads a file of this `bitstream.Header`, which is this one."""
@@ -43,6 +44,11 @@ class ConstantCodec:
         if header.settings >> 24 or payload:
             raise BitstreamError("damaged: more than one colour in a picture of one colour")
         return np.frombuffer(header.settings.to_bytes(3, "little"), np.uint8)
+
+    def truncate(self, header, payload, max_bytes):
+        """The file as it is, which cannot be shorter: (header, payload); raises BitstreamError."""
+        self.decode_latents(header, payload)
+        return header, payload
 
     def sections(self, header, payload):
         """Where the bytes of the payload go: nowhere; raises BitstreamError."""

@@ -10,6 +10,7 @@ class FileCodec:
     """
 
     max_effort = 0  # the most that `encode` takes; 0 where it has no such argument
+    progressive = False  # whether a file without its end is a picture too; then there are `cut` and `truncate`
 
     def of(self, header):
         """The codec that reads a file of this `bitstream.Header`, which is this one."""
@@ -21,7 +22,7 @@ class FileCodec:
         Raises:
             BitstreamError: the file is damaged, of another model, or of more than `max_pixels`.
         """
-        return self.decode_payload(*bitstream.read(data, max_pixels))
+        return self.decode_payload(*bitstream.read(data, max_pixels, (self.model,) if self.progressive else ()))
 
     @property
     def weights_id(self):

@@ -33,8 +33,10 @@ class CaeImageFile(ImageFile.ImageFile):
     format_description = "cae_compress learned image"
 
     def _open(self):
+        from cae_compress import codec
+
         self._data = self.fp.read()
-        header, _ = bitstream.read(self._data, max_pixels())
+        header, _ = codec.read(self._data, max_pixels())
         self._size, self._mode = (header.width, header.height), MODES[header.colour]
         self.info.update(header.metadata.info(), model=header.model)
 

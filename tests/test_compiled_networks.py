@@ -15,6 +15,8 @@ from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.flagship import network as flagship
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.theis2017 import codec as theis2017
+from cae_compress.toderici2017 import network as toderici2017
+from cae_compress.toderici2017.codec import Toderici2017Codec
 
 PLACES = np.float32([0, 2.5, 7])
 CHENG2018 = [name for name in weights.names() if name.startswith("cheng2018")]
@@ -74,6 +76,18 @@ def test_both_networks_of_the_papers_of_2017(paper, name, squares):
     y = pair._encode(x).numpy()
     assert np.abs(y - pair.g_a(x).numpy()).max() < 2e-3  # in quantization steps
     assert np.abs(pair._decode(y).numpy() - pair.g_s(y).numpy()).max() < 1e-3
+
+
+def test_a_pass_of_toderici_2017_and_its_decoder(squares):
+    tiles, x = Toderici2017Codec().tiles, squares[:1] / np.float32(255) - 0.5
+    r, states = x, (None, None)
+    for gain in toderici2017.GAINS[:3]:
+        compiled = tiles.one_pass(tf.constant(r), tf.constant(gain), states)
+        bits, r, states = tiles.model.one_pass(r, gain, states)  # operation by operation
+        assert np.mean(compiled[0] != bits) < 1e-3  # where a sign turns, all else may be another
+        for a, b in zip(*(tiles.decoder(bits, states[1]), tiles.model.decoder(bits, states[1]))):
+            for one, other in zip(tf.nest.flatten(a), tf.nest.flatten(b)):
+                assert np.abs(one - other).max() < 1e-4
 
 
 def test_validation_while_training(squares, photographs):

@@ -1,4 +1,4 @@
-"""The command line: `cae-compress encode | decode | info | compare | bench | warm-up`.
+"""The command line: `cae-compress encode | decode | truncate | info | compare | bench | warm-up`.
 
 Exit codes: 0 all done, 1 a file failed or was skipped, 2 the command line is wrong, 130 stopped by Ctrl-C.
 """
@@ -28,6 +28,10 @@ spaces (--convert), transparent pixels (--background), several frames (--frame).
 
 DECODING = """Writes the format that the output's name ends in, or PNG, which loses nothing. Files that are damaged, of
 another program, or of weights that are not here are refused; so are those that declare more than --max-pixels."""
+
+CUTTING = """For files of a model that codes a picture in passes, such as toderici2017, and of pictures of one colour. A
+result ends after the last pass that fits: it is a file like any other, of lower quality, and keeps the metadata. To
+replace a file by its shorter version, name no output and give --force."""
 
 NAMES = """The results lie beside their files, under the same name with another ending. -o NAME names one result; -o
 FOLDER/ (or several files) puts them there. - is standard input or output: cae-compress {command} - -o - <{example}
@@ -152,6 +156,13 @@ def parser():
         help="of formats that lose something, as jpg, webp and avif, 1 to 100 (default: their best)",
     )  # fmt: skip
     decoding.add_argument("--strip", action="store_true", help="leave out colour profile, EXIF, XMP and resolution")
+
+    names = NAMES.format(command="truncate --max-bytes 9000", example="a.cae >b.cae")
+    cutting = add(
+        "truncate", commands.truncate, "Cut .cae files of a progressive model to a size.", f"{CUTTING}\n\n{names}"
+    )
+    add_conversion(cutting)
+    cutting.add_argument("--max-bytes", type=positive(int), required=True, metavar="N", help="at most so many bytes")
 
     about = add("info", commands.info, "Show where the bytes of .cae files go.", f"{PIPE} is standard input.")
     for command in (encoding, decoding, about):

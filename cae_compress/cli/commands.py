@@ -68,6 +68,20 @@ def decode_file(source, target, args):
     return "; ".join([f"{width}x{height}", *notes])
 
 
+def truncate(args):
+    """Cut all files."""
+    check_ending(args, {SUFFIX}, f"truncate writes {SUFFIX} files")
+    return convert_many(truncate_file, SUFFIX, args)
+
+
+def truncate_file(source, target, args):
+    """Cut one .cae file."""
+    before = source.read_bytes()
+    data = codec.truncate(before, args.max_bytes)
+    target.write_bytes(data)
+    return f"{len(data)} of {len(before)} bytes"
+
+
 def check_ending(args, endings, what):
     """Raise UsageError if the one file that `args.output` names has another ending than those of the set."""
     if args.output in (None, PIPE) or batch.names_folder(args) or batch.is_device(args.output):
@@ -84,7 +98,7 @@ def info(args):
 
 def about(path, data, max_pixels):
     """What `info` prints of a file, given its bytes."""
-    header, payload = bitstream.read(data, max_pixels)
+    header, payload = codec.read(data, max_pixels)
     sections = codec.codec_of(header).sections(header, payload)
     pixels = header.width * header.height
     lines = [f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})"]

@@ -34,6 +34,7 @@ from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 from cae_compress.progress import progress_bar
 from cae_compress.theis2017.codec import Theis2017Codec
+from cae_compress.toderici2017.codec import Toderici2017Codec
 
 COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
@@ -70,15 +71,25 @@ def evaluate_codec(codec, pictures, settings=None):
     Yields:
         One row a picture and setting, a dict.
     """
+    settings = settings or codec.settings
     for name, image in pictures.items():
-        for setting in settings or codec.settings:
+        coded = encoder(codec, image, settings)
+        for setting in settings:
             row = {
                 "picture": name, "width": image.shape[1], "height": image.shape[0],
                 "codec": codec.name, "setting": setting, "versions": versions(),
             }  # fmt: skip
             with unless_impossible(codec, setting, name):
-                row |= results(codec, image, setting)
+                row |= results(codec, image, coded(setting))
             yield row
+
+
+def encoder(codec, image, settings):
+    """A function from a setting to the file of a picture; a progressive codec codes once, and cuts."""
+    if not getattr(codec, "progressive", False):
+        return lambda setting: codec.encode(image, setting)
+    best = functools.cache(lambda: bitstream.read(codec.encode(image, max(settings))))
+    return lambda setting: bitstream.write(*codec.cut(*best(), setting))
 
 
 @contextlib.contextmanager
@@ -91,9 +102,8 @@ def unless_impossible(codec, setting, name):
         warnings.warn(text, stacklevel=2)
 
 
-def results(codec, image, setting):
-    """The columns of a row that come of coding a picture."""
-    data = codec.encode(image, setting)
+def results(codec, image, data):
+    """The columns of a row that come of a picture's file."""
     return {
         "num_bytes": len(data),
         "bpp": metrics.bits_per_pixel(len(data), image),
@@ -141,6 +151,7 @@ def all_codecs():
         CAECodec(model="cheng2018-dct"),
     ]
     papers = [codec(prior) for codec in (Theis2017Codec, Balle2017Codec) for prior in ("static", "adaptive")]
+    papers.append(Toderici2017Codec())
     return [RDCodec(), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import Balle2017Codec, CAECodec, Metadata, RDCodec, Theis2017Codec, bitstream, codec, datasets
+from cae_compress import (
+    Balle2017Codec,
+    CAECodec,
+    Metadata,
+    RDCodec,
+    Theis2017Codec,
+    Toderici2017Codec,
+    bitstream,
+    codec,
+    datasets,
+)
 from cae_compress.cheng2018.latents import Latents
 from cae_compress.cheng2018.rate_codec import RateCAECodec
 
@@ -65,6 +75,7 @@ def main():
         "theis2017-adaptive": (Theis2017Codec("adaptive"), (2, 1.5, 0, 2.7, 3)),
         "balle2017": (Balle2017Codec(), (2, 1.5, 1, 2.7, 3)),
         "balle2017-adaptive": (Balle2017Codec("adaptive"), (2, 1.5, 1, 2.7, 3)),
+        "toderici2017": (Toderici2017Codec(), (4, 8, 2, 1, 7)),
         "flagship": (RDCodec(), (50, 70.5, 30, 1, 100)),
     }
     for kind, (maker, settings) in makers.items():

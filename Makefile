@@ -37,6 +37,9 @@ train: $(READY)
 	$(BIN)/python -m cae_compress.cheng2018.train --folder runs/cheng2018-dct --start dct --steps 30000 \
 	    --learning-rate 5e-4 --export build/cheng2018-dct.npz
 	$(BIN)/python -m cae_compress.cheng2018.rate_train --export build
+	$(BIN)/python -m cae_compress.toderici2017.train --export build/toderici2017.npz
+	$(BIN)/python -m cae_compress.theis2017.train --export build
+	$(BIN)/python -m cae_compress.balle2017.train --export build
 	$(BIN)/python -m cae_compress.flagship.train --export build/rdcae.npz
 
 $(READY): requirements.txt pyproject.toml

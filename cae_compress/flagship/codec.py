@@ -102,8 +102,8 @@ class RDCodec(FileCodec):
         """
         effort = whole_number("effort", effort, 0, self.max_effort)
         image, quality = pictures.as_rgb(image), number("quality", quality, 1, 100)
-        if patterns.is_pattern(image):
-            quality = patterns.best_quality(self, image, quality)
+        if pattern := patterns.find(image):
+            quality = patterns.best_quality(self, image, quality, pattern)
         return self.encode_at(image, quality, effort)
 
     def encode_at(self, image, quality, effort=0):

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from cae_compress import loading
+
 SSIM_MIN_SIZE = 11  # the window
 MS_SSIM_MIN_SIZE = 161  # five scales of an 11-tap window need (11 - 1) * 2**4 + 1 pixels
 MIN_COMMON_RANGE = 0.25  # part of the narrower of two curves' ranges that a BD-rate should rest on
@@ -62,6 +64,7 @@ def ms_ssim(original, decoded):
 
     Raises:
         ValueError: the arrays are not uint8 of one such shape, or too small for five scales.
+        RuntimeError: this process was forked from one that uses TensorFlow (`loading`).
 
     Source: Wang et al., Asilomar 2003, through `tf.image.ssim_multiscale`.
     """
@@ -69,6 +72,7 @@ def ms_ssim(original, decoded):
 
     import tensorflow as tf  # isort: skip
 
+    loading.check_not_cut_off()
     original, decoded = _same(original, decoded, min_size=MS_SSIM_MIN_SIZE)
     return float(tf.image.ssim_multiscale(tf.constant(original[None]), tf.constant(decoded[None]), 255)[0])
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import files
+from cae_compress import files, loading
 from cae_compress.progress import progress_bar
 from cae_compress.provenance import versions
 
@@ -48,8 +48,10 @@ def run(task, folder, progress=True):
     Raises:
         ValueError: `folder` holds a run with other settings.
         TrainingError: a loss, a validation or a weight is not a finite number, or no checkpoint can be read.
+        RuntimeError: this process was forked from one that uses TensorFlow (`loading`).
         OSError: the disk is full.
     """
+    loading.check_not_cut_off()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -99,3 +99,43 @@ def test_a_forked_process_codes_if_tensorflow_was_not_in_use_and_else_says_so_in
     assert before == "(20, 20, 3)"
     assert after_coding.startswith("refused") if by_tensorflow == "True" else after_coding == "(20, 20, 3)"
     assert after_tensorflow.startswith("refused") and "spawn" in after_tensorflow
+
+
+WORK = """
+import os, signal, sys, tempfile, time
+import numpy as np
+from cae_compress import LatentCodec, metrics, tensorflow_quietly, training
+import tensorflow as tf
+
+tf.constant(1) + 1
+large = np.zeros((161, 161), np.uint8)
+for work in (
+    lambda: metrics.ms_ssim(large, large),
+    lambda: training.run(None, tempfile.mkdtemp()),
+    lambda: LatentCodec.__new__(LatentCodec).pair,
+):
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except RuntimeError as error:
+            print("refused:", error)
+        sys.stdout.flush()
+        os._exit(0)
+    for _ in range(600):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        print("hangs")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_is_refused_whatever_else_tensorflow_is_for():
+    answer = subprocess.run([sys.executable, "-W", "ignore", "-c", WORK], capture_output=True, text=True)
+    lines = answer.stdout.splitlines()
+    assert len(lines) == 3 and all(line.startswith("refused") and "spawn" in line for line in lines), answer

@@ -17,7 +17,6 @@ and in their highest bit whether static tables were used.
 Memory beside the picture: 8 bytes a latent, and some 100 MB for a tile of the networks (`network_pair`).
 """
 
-import functools
 import hashlib
 import io
 import zipfile
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, pictures, weights
+from cae_compress import bitstream, loading, pictures, weights
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number
 from cae_compress.coding import contexts, entropy, grids
@@ -148,7 +147,7 @@ class LatentCodec(FileCodec):
         codec._data = data
         return codec
 
-    @functools.cached_property
+    @loading.network
     def pair(self):
         """The networks, a `network_pair.NetworkPair`, loaded with TensorFlow when first needed."""
         from cae_compress.latent_codec.network_pair import NetworkPair

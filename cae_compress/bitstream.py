@@ -109,9 +109,10 @@ def read(data, max_pixels=MAX_PIXELS, may_be_cut=()):
         (Header, payload): the payload is bytes; if `Header.cut`, what is there of it.
 
     Raises:
+        TypeError: `data` is not bytes-like.
         BitstreamError: what is wrong, in one line.
     """
-    data = bytes(data)
+    data = bytes(memoryview(data))  # bytes(5) would be five zeros
     if data[:4] != MAGIC:
         raise BitstreamError("not a .cae file")
     if len(data) < 6 or len(data) < 6 + data[5] + _FIXED.size + _CRC.size:

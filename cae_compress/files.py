@@ -48,7 +48,8 @@ def replacing(path, partial=None):
         partial.replace(place)
     except OSError as error:
         if error.filename in (str(partial), str(place)):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # None would be told as a name
         raise
     finally:
         partial.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import re
 import struct
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import ExifTags, Image
 
 from cae_compress.checks import number
@@ -18,6 +19,7 @@ TIFF_TAGS = (
     ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software,
     ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright,
 )  # fmt: skip
+SRGB_GAMMA, SRGB_PRIMARIES = 0.45455, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # as PNG files have them
 TIFF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
@@ -33,7 +35,7 @@ class Metadata:
         dpi: (x, y), pixels an inch, positive numbers of 32 bits.
 
     Raises:
-        ValueError: a kind has more than 16 MiB, or the resolution is none.
+        ValueError: a kind is not bytes or has more than 16 MiB, or the resolution is none.
     """
 
     icc_profile: bytes | None = None
@@ -43,14 +45,16 @@ class Metadata:
 
     def __post_init__(self):
         exif = self.exif.tobytes() if isinstance(self.exif, Image.Exif) else self.exif
-        exif = bytes(exif or b"").removeprefix(EXIF_PREFIX)
+        exif = _bytes("exif", exif).removeprefix(EXIF_PREFIX)
         xmp = self.xmp.encode() if isinstance(self.xmp, str) else self.xmp
         for name, value in (("icc_profile", self.icc_profile), ("exif", exif), ("xmp", xmp)):
-            value = bytes(value or b"") or None
+            value = _bytes(name, value) or None
             if value and len(value) > MAX_BYTES:
                 raise ValueError(f"{name} has {len(value)} bytes, more than {MAX_BYTES}")
             object.__setattr__(self, name, value)
         if self.dpi is not None:
+            if not isinstance(self.dpi, (tuple, list)) or len(self.dpi) != 2:
+                raise ValueError(f"dpi must be two numbers, across and down, got {self.dpi!r}")
             x, y = (number("dpi", float(value), MIN_DPI, MAX_DPI) for value in self.dpi)
             object.__setattr__(self, "dpi", struct.unpack("<2f", struct.pack("<2f", x, y)))
 
@@ -61,6 +65,14 @@ class Metadata:
         """As Pillow has it in `Image.info`, and its writers take it: dict of what there is."""
         found = {name: value for name, value in vars(self).items() if value is not None}
         return found | ({"exif": EXIF_PREFIX + self.exif} if self.exif else {})
+
+
+def _bytes(name, value):
+    """`value` as bytes, none if it is None; raises ValueError if it is not bytes-like, as a number is not."""
+    try:
+        return bytes(memoryview(b"" if value is None else value))
+    except TypeError:
+        raise ValueError(f"{name} must be bytes, got {type(value).__name__}") from None
 
 
 NOTHING = Metadata()
@@ -85,6 +97,8 @@ def of_pillow(image, tell, given=None):
         tell(f"EXIF cannot be read and is left out: {error or type(error).__name__}")
     if xmp := info.get("xmp", info.get("XML:com.adobe.xmp")):
         parts["xmp"] = XMP_ORIENTATION.sub(rb"\g<1>1", Metadata(xmp=xmp).xmp)
+    if not parts["icc_profile"] and has_other_colours(info):
+        tell("gamma or primaries that are not those of sRGB are left out; a colour profile would be kept")
     metadata = {}
     for name, value in parts.items():
         try:
@@ -93,6 +107,12 @@ def of_pillow(image, tell, given=None):
             if name != "dpi":  # a resolution of 0 says that there is none
                 tell(f"{name} cannot be read and is left out: {error or type(error).__name__}")
     return Metadata(**metadata), orientation
+
+
+def has_other_colours(info):
+    """Whether an `Image.info` of a PNG file says, without a profile, that samples are not those of sRGB."""
+    gamma, primaries = info.get("gamma", SRGB_GAMMA), info.get("chromaticity", SRGB_PRIMARIES)
+    return "srgb" not in info and not np.allclose([gamma, *primaries], [SRGB_GAMMA, *SRGB_PRIMARIES], rtol=0, atol=0.01)
 
 
 def _exif(image, given):

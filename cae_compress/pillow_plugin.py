@@ -10,9 +10,11 @@ What a picture carries is kept: `icc_profile=`, `exif=`, `xmp=` and `dpi=`, by d
 in `Image.info`; give `b""` (for dpi, None) to leave one out. EXIF orientation is applied when saving, so that pictures
 are upright. Grey pictures (modes 1, L, LA) come back in mode L, all others in RGB.
 
-Damaged files raise `BitstreamError`. `PictureError` is for what would lose something, which is to be done first: more
-than 8 bits a sample, CMYK, LAB, transparency, `save_all=True`. Files larger than Pillow's own limit,
-`Image.MAX_IMAGE_PIXELS`, are refused as Pillow refuses any.
+Damaged files raise `BitstreamError`. `PictureError` is for what would lose something: more than 8 bits a sample, CMYK,
+LAB, transparency, `save_all=True`. `cae_compress.read` converts such files on request; `Image.fromarray` makes an image
+of what it reads. Files larger than Pillow's own limit, `Image.MAX_IMAGE_PIXELS`, are refused as Pillow refuses any.
+Pillow empties a file that it is about to replace, whatever the format, and after an error it stays empty;
+`cae_compress.save` keeps what was there.
 """
 
 import io

@@ -104,3 +104,9 @@ def test_an_unknown_colour_is_refused(version, colour):
     data[36:40] = zlib.crc32(data[:36]).to_bytes(4, "little")
     with pytest.raises(BitstreamError, match=f"colour {colour}"):
         bitstream.read(data)
+
+
+@pytest.mark.parametrize("data", [5, 10**12, "file.cae", None, [137, 67, 65, 69]])
+def test_what_is_not_bytes_is_not_taken_for_a_number_of_zeros(data):
+    with pytest.raises(TypeError, match="bytes-like"):
+        bitstream.read(data)

@@ -35,6 +35,7 @@ def test_errors_name_the_file_and_not_its_partial_one(tmp_path):
         with pytest.raises(OSError) as error:
             files.write(path, b"new")
         assert error.value.filename == str(path) and "part" not in str(error.value)
+        assert str(error.value).endswith(f"'{path}'")  # and no second name, such as None
 
 
 def test_two_that_write_one_file_at_once_do_not_mix(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import warnings
 import zlib
 from dataclasses import replace
 
@@ -119,8 +120,12 @@ def test_a_chunk_that_unpacks_to_very_much_is_refused_before_it_does():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dpi": (0, 300)}, {"dpi": (float("inf"), 1)}, {"xmp": b"x" * (metadata.MAX_BYTES + 1)}]
-)
+    "wrong",
+    [
+        {"dpi": (0, 300)}, {"dpi": (float("inf"), 1)}, {"dpi": 300}, {"dpi": (1, 2, 3)},
+        {"xmp": b"x" * (metadata.MAX_BYTES + 1)}, {"xmp": 7}, {"exif": 5}, {"icc_profile": 5}, {"icc_profile": "sRGB"},
+    ],
+)  # fmt: skip
 def test_metadata_that_cannot_be_kept_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Metadata(**wrong)
@@ -274,3 +279,24 @@ def test_the_command_line_keeps_metadata_or_strips_them(picture, tmp_path, capsy
     header, _ = bitstream.read((tmp_path / "b.cae").read_bytes())
     assert not header.metadata and (header.width, header.height) == (9, 7)
     assert (tmp_path / "b.cae").read_bytes()[4] == 1
+
+
+def test_colours_that_a_png_describes_without_a_profile_are_told_of(picture, tmp_path):
+    def png(*chunks):
+        plain = io.BytesIO()
+        Image.fromarray(picture).save(plain, "PNG")
+        extra = b"".join(struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
+        (tmp_path / "a.png").write_bytes(plain.getvalue()[:33] + extra + plain.getvalue()[33:])  # after IHDR
+        return pictures.open_picture(tmp_path / "a.png")
+
+    gamma, linear = (b"gAMA", struct.pack(">I", 45455)), (b"gAMA", struct.pack(">I", 100_000))
+    srgb = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+    primaries = (b"cHRM", struct.pack(">8I", *srgb))
+    p3 = (b"cHRM", struct.pack(">8I", *srgb[:2], 68000, 32000, 26500, 69000, *srgb[6:]))
+    for chunks in ((gamma,), (gamma, primaries), ((b"sRGB", b"\0"), gamma), (linear, (b"sRGB", b"\0"))):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            png(*chunks)
+    for chunks in ((linear,), (gamma, p3)):
+        with pytest.warns(match="a.png: gamma or primaries"):
+            assert np.array_equal(png(*chunks).pixels, picture)

@@ -1,3 +1,4 @@
+import os
 import warnings
 
 import cv2
@@ -61,6 +62,24 @@ def test_the_cameras_orientation_is_applied(rgb, tmp_path):
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file: .*nowhere.png"):
         pictures.read(tmp_path / "nowhere.png")
+
+
+def test_what_is_there_and_no_file_is_not_called_missing(tmp_path):
+    os.mkdir(tmp_path / "folder")
+    with pytest.raises(PictureError, match="folder: no file"):
+        pictures.read(tmp_path / "folder")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(PictureError, match="pipe: no file"):
+            pictures.read(tmp_path / "pipe")
+
+
+def test_a_palette_with_opacities_is_looked_up_without_a_warning_of_pillows(rgb, tmp_path):
+    image = Image.fromarray(rgb).quantize(16)
+    image.save(tmp_path / "a.png", transparency=b"\xff" * 16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(pictures.read(tmp_path / "a.png"), np.asarray(image.convert("RGB")))
 
 
 def test_a_file_that_is_no_picture_says_so(tmp_path):

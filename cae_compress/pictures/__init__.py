@@ -79,6 +79,8 @@ def open_picture(path, background=None, convert=False, frame=None, max_pixels=bi
     """`read` for a `Picture`: grey as grey, and with what the file carries beside its pixels."""
     path = Path(path)
     if not path.is_file():
+        if path.exists():
+            raise PictureError(f"{path}: no file, but a folder, a pipe or a device")
         raise FileNotFoundError(f"no such file: {path}")
 
     def tell(text):
@@ -132,6 +134,8 @@ def _from_pillow(image, background, convert, tell, given):
     image.load()
     carried, orientation = metadata.of_pillow(image, tell, given)
     image = converted.convert("LA") if converted.mode == "La" else converted
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
     if image.mode in PRINT_MODES:
         image, carried = conversion.to_srgb(image, tell), replace(carried, icc_profile=None)
     if conversion.is_transparent(image):

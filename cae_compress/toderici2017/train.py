@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from cae_compress import training
-from cae_compress.photographs import photographs
+from cae_compress.photographs import photographs, to_fit_coder
 from cae_compress.rate_distortion import random_batch
+from cae_compress.toderici2017 import export
 from cae_compress.toderici2017.bits import PASSES
 from cae_compress.toderici2017.network import WIDTH, Toderici2017
 
@@ -50,10 +51,10 @@ class Settings:
     width: int = WIDTH
     passes: int = PASSES
     first_passes: int = PASSES // 2
-    first_steps: int = 4_000
-    stochastic_steps: int = 5_600
-    steps: int = 8_000
-    decay_steps: int = 3_500
+    first_steps: int = 3_500
+    stochastic_steps: int = 5_000
+    steps: int = 7_000
+    decay_steps: int = 3_000
     learning_rate: float = 1e-3
     batch_size: int = 4
     crop: int = 64
@@ -146,6 +147,14 @@ class Passes:
         }
 
 
+def settings_of(steps, seed):
+    """`Settings` of a run of so many steps, divided as the default ones are."""
+    parts = ("first_steps", "stochastic_steps", "decay_steps")
+    return Settings(
+        steps=steps, seed=seed, **{name: max(1, steps * getattr(Settings, name) // Settings.steps) for name in parts}
+    )
+
+
 def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="python -m cae_compress.toderici2017.train", description=__doc__.splitlines()[0]
@@ -153,15 +162,13 @@ def main(argv=None):
     parser.add_argument("--folder", default=f"runs/{NAME}", help="where the run lives (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    parser.add_argument("--export", metavar="FILE", help="where to write the trained weights for use in the codec")
     args = parser.parse_args(argv)
     pictures, validation = photographs()
-    share = args.steps / Settings.steps
-    shares = {
-        name: round(share * getattr(Settings, name)) for name in ("first_steps", "stochastic_steps", "decay_steps")
-    }
-    settings = Settings(steps=args.steps, seed=args.seed, **shares)
-    task = Passes(pictures, validation[:VALIDATION_PICTURES], settings)
+    task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
     print(json.dumps(training.run(task, args.folder), indent=1))
+    if args.export:
+        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

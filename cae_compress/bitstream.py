@@ -30,7 +30,8 @@ All numbers are unsigned and little-endian. Version 2 is written only for what v
 model, settings and metadata give the same bytes.
 
 Of a progressive model the payload has checks of its own (`toderici2017.segments`). Where the end of such a file is
-missing, the CRC-32 above cannot be checked; the model reads what is there, and metadata are lost.
+missing, the CRC-32 above cannot be checked; the model reads what is there, and metadata are lost. Only a file that ends
+just between two chunks, or in grey just before the first, is refused: it cannot be told from a damaged one.
 """
 
 import struct
@@ -68,7 +69,7 @@ class Header:
         settings: int, 32 bits, as the model reads them.
         colour: RGB, GREY or EQUAL_RGB.
         metadata: `Metadata`.
-        cut: bool, whether the file ended before its payload did, and its checksum could not be checked.
+        cut: bool, whether the file ended before its payload or metadata did, and its checksum could not be checked.
     """
 
     model: str
@@ -125,18 +126,20 @@ def read(data, max_pixels=MAX_PIXELS, may_be_cut=()):
     end += _FIXED.size
     (crc,) = _CRC.unpack_from(data, end)
     name, rest = data[6 : 6 + data[5]], data[end + _CRC.size :]
-    cut = len(rest) < payload_length and name in {model.encode("ascii") for model in may_be_cut}
-    if (len(rest) < payload_length and not cut) or (version == 1 and len(rest) > payload_length):
+    whole, chunks = zlib.crc32(rest, zlib.crc32(data[:end])) == crc, rest[payload_length:]
+    lacks_end = len(rest) < payload_length or (version == 2 and not whole and _lack_end(chunks, colour))
+    cut = lacks_end and name in {model.encode("ascii") for model in may_be_cut}
+    if (len(rest) < payload_length and not cut) or (version == 1 and chunks):
         kind = "truncated" if len(rest) < payload_length else "too long"
         raise BitstreamError(f"{kind}: {len(rest)} bytes of payload, the header says {payload_length}")
-    if not cut and zlib.crc32(rest, zlib.crc32(data[:end])) != crc:
+    if not cut and not whole:
         raise BitstreamError("damaged: the checksum is wrong")
     if not name.isascii() or not name.decode("ascii").isprintable():
         raise BitstreamError("the model's name is not ASCII text")
     if colour not in ((RGB,) if version == 1 else (RGB, GREY, EQUAL_RGB)):
         raise BitstreamError(f"colour {colour} is not known")
     check_size(width, height, max_pixels)
-    metadata = read_chunks(rest[payload_length:])
+    metadata = NOTHING if cut else read_chunks(chunks)
     header = Header(name.decode("ascii"), weights, width, height, settings, colour, metadata, cut)
     return header, rest[:payload_length]
 
@@ -191,6 +194,14 @@ def read_chunks(data):
         names = names[names.index(left[0]) + 1 :]
         found[left[0]] = _value(left[0], unpack(data[place - length : place], packing))
     return Metadata(**found)
+
+
+def _lack_end(chunks, colour):
+    """Whether the end of chunks is missing: of the last one, or of all where a file of version 2 has some."""
+    place = 0
+    while len(chunks) - place >= _CHUNK.size:
+        place += _CHUNK.size + _CHUNK.unpack_from(chunks, place)[2]
+    return place != len(chunks) or (not chunks and colour == RGB)
 
 
 def unpack(data, packing):

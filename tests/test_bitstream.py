@@ -1,10 +1,13 @@
 import zlib
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cae_compress import BitstreamError, bitstream
+from cae_compress import BitstreamError, Metadata, bitstream
+from cae_compress.metadata import NOTHING
 
 HEADER = bitstream.Header("cheng2018", b"\x01\x02\x03\x04", 768, 512, 0x01000800)
 
@@ -39,6 +42,43 @@ def test_every_changed_byte_is_noticed(place, change):
 def test_every_truncation_is_noticed(length):
     with pytest.raises(BitstreamError):
         bitstream.read(bitstream.write(HEADER, b"payload")[:length])
+
+
+CARRIED = Metadata(b"profile" * 20, b"II*\0\x08\0\0\0\0\0\0\0\0\0", dpi=(300, 72.5))
+
+
+@pytest.mark.parametrize("colour", [bitstream.RGB, bitstream.GREY])
+def test_a_file_of_a_progressive_model_may_lack_its_end_also_within_its_metadata(colour):
+    header = replace(HEADER, colour=colour, metadata=CARRIED)
+    data = bitstream.write(header, b"payload")
+    start = HEADER.num_bytes + len(b"payload")
+    borders = start + np.cumsum([0, *map(len, chunks_of(CARRIED))])
+    assert borders[-1] == len(data)
+    for length in range(HEADER.num_bytes, len(data)):
+        if length in borders and not (length == start and colour == bitstream.RGB):
+            with pytest.raises(BitstreamError, match="damaged"):
+                bitstream.read(data[:length], may_be_cut=(HEADER.model,))
+            continue
+        found, payload = bitstream.read(data[:length], may_be_cut=(HEADER.model,))
+        assert found == replace(header, metadata=NOTHING, cut=True), length
+        assert payload == data[HEADER.num_bytes : length][: len(b"payload")]
+        with pytest.raises(BitstreamError):
+            bitstream.read(data[:length], may_be_cut=("another",))
+    assert bitstream.read(data, may_be_cut=(HEADER.model,)) == (header, b"payload")
+
+
+def chunks_of(metadata):
+    """The chunk of each kind."""
+    return [
+        bitstream.write_chunks(replace(NOTHING, **{name: value})) for name, value in vars(metadata).items() if value
+    ]
+
+
+def test_a_progressive_file_whose_metadata_are_damaged_is_refused():
+    data = bytearray(bitstream.write(replace(HEADER, metadata=CARRIED), b"payload"))
+    data[-3] ^= 1
+    with pytest.raises(BitstreamError, match="checksum"):
+        bitstream.read(data, may_be_cut=(HEADER.model,))
 
 
 def test_bytes_after_the_end_are_noticed():

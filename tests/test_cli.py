@@ -266,6 +266,15 @@ def test_a_dash_is_standard_input_and_output(pictures, tmp_path, monkeypatch, ca
     assert run("encode", pictures[0], "-o", "-") == 2 and "terminal" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
+def test_a_picture_for_a_closed_standard_output_is_an_error_and_for_the_null_device_is_not(pictures, tmp_path):
+    answer = shell(f"@ encode '{pictures[0]}' -o - >&-; echo $? >&2; @ decode '{pictures[0]}' -o - >&-", tmp_path)
+    assert answer.stderr.splitlines()[:2] == ["cae-compress: error: standard output is closed; name a file: -o NAME", "2"]
+    assert answer.stderr.count("closed") == 2
+    cae_compress.save(tmp_path / "a.cae", np.zeros((20, 20, 3), np.uint8))
+    assert shell("@ decode a.cae -o - >/dev/null", tmp_path).returncode == 0
+
+
 def test_a_decoder_may_raise_whatever_it_likes(pictures, monkeypatch, capsys):
     def read(path, *args):
         raise RuntimeError("libavif is unhappy")

@@ -84,6 +84,8 @@ def convert_piped(convert, suffix, args):
     if len(args.files) > 1:
         raise UsageError(f"{PIPE} is for one file at a time")
     to_pipe = args.output in (None, PIPE)
+    if to_pipe and getattr(sys.stdout, "name", None) == os.devnull:  # what stands in the place of a closed one
+        raise UsageError("standard output is closed; name a file: -o NAME")
     if to_pipe and sys.stdout.isatty():
         raise UsageError("a terminal is no place for a picture; name a file: -o NAME")
     with tempfile.TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ def tone(level):
 
 
 PATTERNS = {
-    **{f"chequerboard of contrast {c}": grey(128 + c * (CHEQUERED - 0.5)) for c in (10, 40, 80, 255)},
+    **{f"chequerboard of contrast {c}": grey(128 + c * (CHEQUERED - 0.5)) for c in (20, 40, 80, 255)},
     "red chequerboard": np.dstack([255 * CHEQUERED, 0 * X, 0 * X]).astype(np.uint8),
     "chequerboard that grows": grey(128 + 255 * (CHEQUERED - 0.5) * X / 63),
     "columns": grey(255 * (X % 2)),
@@ -45,7 +45,7 @@ PATTERNS = {
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_higher_quality_is_never_a_larger_file_and_a_worse_picture(name):
     picture = PATTERNS[name]
-    files = [cae.encode(picture, quality) for quality in (1, 30, 61, 100)]
+    files = [cae.encode(picture, quality) for quality in (1, 13, 40, 71, 100)]
     psnr = [cae.psnr(picture, cae.decode(data)) for data in files]
     assert all(b >= a or len(files[k + 1]) < len(files[k]) for k, (a, b) in enumerate(zip(psnr, psnr[1:])))
     assert psnr[-1] >= max(psnr)

@@ -269,7 +269,8 @@ def test_a_dash_is_standard_input_and_output(pictures, tmp_path, monkeypatch, ca
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs a shell")
 def test_a_picture_for_a_closed_standard_output_is_an_error_and_for_the_null_device_is_not(pictures, tmp_path):
     answer = shell(f"@ encode '{pictures[0]}' -o - >&-; echo $? >&2; @ decode '{pictures[0]}' -o - >&-", tmp_path)
-    assert answer.stderr.splitlines()[:2] == ["cae-compress: error: standard output is closed; name a file: -o NAME", "2"]
+    said = "cae-compress: error: standard output is closed; name a file: -o NAME"
+    assert answer.stderr.splitlines()[:2] == [said, "2"]
     assert answer.stderr.count("closed") == 2
     cae_compress.save(tmp_path / "a.cae", np.zeros((20, 20, 3), np.uint8))
     assert shell("@ decode a.cae -o - >/dev/null", tmp_path).returncode == 0

@@ -22,6 +22,7 @@ from cae_compress.flagship.integer_passes import PER_STEP
 
 SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
 MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know
+MAX_DEVIATION = 64  # levels, of a patch's mean from what the linear path makes of its latents; 45 in noise at worst
 
 
 class Network:
@@ -123,6 +124,11 @@ def analysis(arrays, bfloat16):
     return g_a.compile([ops.transpose(y, [0, 2, 3, 1])], bfloat16)
 
 
+def step(arrays, u):
+    """Quantization step of each channel at a quality, in units of g_s: float32 (CHANNELS,)."""
+    return np.exp(between(arrays["log_inverse_gain"], u))
+
+
 def linear_synthesis(arrays):
     """Dequantization and the linear path of g_s, in float32.
 
@@ -134,12 +140,9 @@ def linear_synthesis(arrays):
     sides = [openvino.Dimension(1, MAX_SIDE)] * 2
     q, offsets = (channels_first(g_s.input(dtype, *sides, CHANNELS)) for dtype in (np.int16, np.int8))
 
-    def step(u):
-        return np.exp(between(arrays["log_inverse_gain"], u))
-
     y_hat = ops.add(
-        g_s.times(q, lambda u: step(u) / PER_STEP),
-        g_s.times(offsets, lambda u: UNIT * between(arrays["offset_gain"], u) * step(u)),
+        g_s.times(q, lambda u: step(arrays, u) / PER_STEP),
+        g_s.times(offsets, lambda u: UNIT * between(arrays["offset_gain"], u) * step(arrays, u)),
     )
     return g_s.compile([y_hat, depth_to_space(g_s.conv(y_hat, 37), PATCH)], bfloat16=False)
 
@@ -166,6 +169,10 @@ def synthesis(arrays, bfloat16):
 class Transforms:
     """What `network.RDCAE` has for coding, of OpenVINO; each half is made ready when it is first needed.
 
+    Once, on a processor with matrix tiles (AMX), the lower part of a narrow picture came back grey, and never again.
+    So results are looked over: where the latents and the picture disagree on the mean color of a patch, all is
+    computed again in float32, by networks made afresh. Looking takes half a millisecond of seventy.
+
     Args:
         arrays: dict, of `network.to_arrays`.
         bfloat16: bool, whether to compute in bfloat16 what may be.
@@ -183,15 +190,43 @@ class Transforms:
     def g_s(self):
         return linear_synthesis(self.arrays), synthesis(self.arrays, self.bfloat16)
 
+    @functools.cached_property
+    def in_float32(self):
+        return Transforms(self.arrays)
+
+    @functools.cached_property
+    def means_of_patches(self):
+        """The linear path of g_s as means over its patches: float32 (CHANNELS, 3)."""
+        return self.arrays["synthesis/37/kernel"].reshape(CHANNELS, PATCH**2, 3).mean(axis=1)
+
+    def agree(self, latents, scales, x):
+        """Whether latents (1, h, w, CHANNELS), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
+        height, width = latents.shape[1:3]
+        rows = x.reshape(height, PATCH, -1).sum(axis=1, dtype=np.uint16)  # 16 * 16 * 255 still fits
+        means = rows.reshape(height * width, PATCH, 3).sum(axis=1, dtype=np.uint16) / PATCH**2
+        to_means = (scales[:, None] * self.means_of_patches).astype(np.float32)
+        expected = 255 * (latents.reshape(-1, CHANNELS).astype(np.float32) @ to_means + 0.5)
+        return bool((np.abs(expected - means) < MAX_DEVIATION).all())  # which nan is not
+
     def encode_pictures(self, x, u):
         """A picture uint8 (1, h, w, 3), h and w multiples of 16 -> y in quantization steps, float32 (1, h/16, w/16,
         CHANNELS); u: float, the quality's place between the lambdas."""
         with self.lock:
-            return self.g_a([x], u)[0].copy()
+            y = self.g_a([x], u)[0].copy()
+        if self.agree(y, step(self.arrays, u), x):
+            return y
+        with self.in_float32.lock:
+            return self.in_float32.g_a([x], u)[0].copy()
 
     def decode_pictures(self, q, offsets, u):
         """Latents int16 (1, h, w, CHANNELS) in half steps, their offsets int8 in `centroids.UNIT` -> a picture uint8
         (1, 16h, 16w, 3)."""
+        x = self._decode(q, offsets, u)
+        if self.agree(q, step(self.arrays, u) / PER_STEP, x):
+            return x
+        return self.in_float32._decode(q, offsets, u)
+
+    def _decode(self, q, offsets, u):
         with self.lock:
             linear, branch = self.g_s
             return branch(linear([q, offsets], u), u)[0].copy()

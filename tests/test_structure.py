@@ -102,3 +102,10 @@ def test_the_cache_of_compiled_code_is_named_after_all_that_is_compiled_into_it(
     hashed = {module_name(path) for pattern in compiled.SOURCES for path in PACKAGE.glob(pattern)}
     users = {name for name, targets in IMPORTS.items() if "cae_compress.coding.compiled" in targets}
     assert users - {"cae_compress.flagship.ablations"} <= hashed
+
+
+def test_every_folder_is_a_package_and_so_part_of_a_wheel():
+    for path in MODULES.values():
+        assert (path.parent / "__init__.py").is_file(), path
+    settings = (PACKAGE.parent / "pyproject.toml").read_text()
+    assert '[tool.setuptools.packages.find]\ninclude = ["cae_compress*"]' in settings

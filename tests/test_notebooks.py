@@ -70,23 +70,16 @@ def run(notebook):
 
 
 @ALL
-def test_it_runs_top_to_bottom(path, somewhere):
+def test_it_runs_top_to_bottom_and_then_on_pictures_of_readers(path, somewhere, photos):
     notebook = nbformat.read(path, as_version=4)
-    run(notebook)
-    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
-
-
-@ALL
-def test_it_runs_on_pictures_of_readers_one_after_the_other(path, somewhere, photos):
-    notebook = nbformat.read(path, as_version=4)
-    once, runs = notebook.cells, []
-    for photo in photos:
-        runs += [nbformat.v4.new_code_cell(cell.source) for cell in once if cell.cell_type == "code"]
-        first = runs[-sum(cell.cell_type == "code" for cell in once)]
-        assert first.source.startswith("PHOTO = None")
-        first.source = first.source.replace("PHOTO = None", f"PHOTO = {str(photo)!r}", 1)
+    once, runs = [cell.source for cell in notebook.cells if cell.cell_type == "code"], []
+    assert once[0].startswith("PHOTO = None")
+    for photo in (None, *photos):
+        chosen = f"PHOTO = {photo and str(photo)!r}"
+        runs += map(nbformat.v4.new_code_cell, [once[0].replace("PHOTO = None", chosen, 1), *once[1:]])
     notebook.cells = runs
     run(notebook)
+    assert all(cell.execution_count for cell in runs)
     printed = "".join(output.get("text", "") for cell in runs for output in cell.outputs)
     assert all(f"{photo}: " in printed for photo in photos), "the size that it was fitted to is said"
 

@@ -10,6 +10,7 @@ the picture; a network whose outputs depend on pixels farther away shows faint s
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before keras
 
+import functools  # isort: skip
 import json  # isort: skip
 
 import cv2
@@ -53,8 +54,12 @@ class NetworkPair:
                 f"g_s makes {x_hat.shape[1:]} of the {y.shape[1:]} that g_a makes of {x.shape[1:]}; the two must have"
                 " the same strides, and g_s as many channels at its end as g_a takes"
             )
-        self._encode = tf.function(_network(g_a), input_signature=[tf.TensorSpec((None, None, None, channels))])
-        self._decode = tf.function(_network(g_s), input_signature=[tf.TensorSpec((None, None, None, self.maps))])
+        self._encode = tf.function(
+            functools.partial(_run, g_a), input_signature=[tf.TensorSpec((None, None, None, channels))]
+        )
+        self._decode = tf.function(
+            functools.partial(_run, g_s), input_signature=[tf.TensorSpec((None, None, None, self.maps))]
+        )
 
     def analyse(self, image):
         """A picture, uint8 RGB (h, w, 3) -> y, float32 (rows, columns, planes, maps); ValueError if not finite."""
@@ -227,8 +232,8 @@ def _stride(x_shape, y_shape):
     return stride
 
 
-def _network(network):
-    return lambda x: tf.cast(network(x, training=False), tf.float32)
+def _run(network, x):
+    return tf.cast(network(x, training=False), tf.float32)
 
 
 def _first_line(error):

@@ -280,6 +280,8 @@ def cluster(address, jobs=None, seen=()):
         elif jobs is not None:
             raise WorkersError("a cluster has the workers that it has: --jobs goes with --dask local only")
         try:
+            if isinstance(address, str):
+                distributed.comm.get_address_host_port(distributed.core.coerce_to_address(address))
             client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             text = " ".join(str(error).split())

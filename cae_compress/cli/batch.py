@@ -94,7 +94,7 @@ def convert_planned(convert, report, args):
     finally:
         if args.dask or args.jobs not in (None, 1):
             files.remove_partials((job.target for _, job in left), run)
-    if problem and report.count("left"):
+    if problem and 0 < report.count("left") < len(left):
         problem += f"; stopped, {report.count('left')} files are left, --skip-existing goes on with them"
     return problem
 

@@ -16,6 +16,7 @@ import contextlib
 import functools
 import logging
 import os
+import pkgutil
 import platform
 import queue
 import signal
@@ -223,6 +224,24 @@ class Cluster:
         self.client, self.executor = client, client.get_executor(pure=False)  # not pure: each try is a task of its own
         self.expected = provenance.package_hash(), tuple(os.path.abspath(path) for path in seen)
         self.threads, self.looked = 0, -1.0
+        self.require_package()
+
+    def require_package(self):
+        """Wait for the first worker; raise WorkersError where this package is not installed."""
+        from distributed import TimeoutError
+
+        ask = pkgutil.resolve_name, f"{__name__}:LOCAL"  # of Python's own library, so that everyone can run it
+        try:
+            self.client.run_on_scheduler(*ask)
+            first = self.client.submit(*ask, pure=False)  # a cluster that grows with its work wants some
+            while not first.done():
+                with contextlib.suppress(TimeoutError):
+                    first.result(timeout=LOOK_SECONDS)
+                self.look()
+            self.client.run(*ask)
+        except (ImportError, AttributeError) as error:
+            text = f"the scheduler or a worker has no such cae_compress; install the same everywhere ({error})"
+            raise WorkersError(text) from None
 
     def submit(self, function, *args):
         return self.executor.submit(_checked, self.expected, function, *args)
@@ -234,9 +253,9 @@ class Cluster:
         return max(1, self.threads)
 
     def look(self):
+        """Say so where a cluster has no workers, which is no error: they may be waiting for machines."""
         if self.client.status == "running" and self.size() and not self.threads:
-            text = "the cluster has no workers; waiting for them"
-            warnings.warn(text, stacklevel=2)
+            warnings.warn("the cluster has no workers yet; waiting for them", stacklevel=2)
 
     def result(self, future):
         try:
@@ -273,7 +292,8 @@ def cluster(address, jobs=None, seen=()):
         import distributed
     except ImportError as error:
         raise WorkersError(f'--dask needs Dask: pip install "cae_compress[cluster]" ({error})') from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as exceptions
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters comes as exceptions
     with contextlib.ExitStack() as stack:
         if address == LOCAL:
             address = stack.enter_context(_local_cluster(jobs))
@@ -302,7 +322,7 @@ def _local_cluster(jobs):
     try:
         return LocalCluster(
             n_workers=jobs, threads_per_worker=1, memory_limit=None, env=threads_of_each(jobs), security=True,
-            dashboard_address=None, silence_logs=logging.CRITICAL,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, silence_logs=logging.CRITICAL,
         )  # fmt: skip
     except ImportError as error:  # cryptography, for the TLS without which others on this machine could send it work
         raise WorkersError(f'--dask local needs more: pip install "cae_compress[cluster]" ({error})') from None

@@ -80,7 +80,9 @@ def test_a_killed_worker_costs_no_file_unless_a_file_kills_it_every_time(sources
     assert batch.convert_many(convert, ".cae", command_line(sources, jobs=2)) == 1
     out, err = capsys.readouterr()
     assert names(tmp_path, "[!.]*.cae") == [f"{name}.cae" for name in "abcdf"] and names(tmp_path, ".*") == []
-    assert sorted(line.split(" -> ")[0][-5] for line in out.splitlines() if " -> " in line) == list("abcdf")  # each once
+    assert sorted(line.split(" -> ")[0][-5] for line in out.splitlines() if " -> " in line) == list(
+        "abcdf"
+    )  # each once
     assert [line for line in err.splitlines() if "e.png: " in line and "killed" in line] and "b.png" not in err
     assert all((tmp_path / f"{name}.cae").read_text() == f"picture {name}" for name in "abcdf")
 

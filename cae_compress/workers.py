@@ -56,6 +56,15 @@ def add_options(command):
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def errors_told(parser):
+    """Meanwhile, WorkersError ends the program with one line and exit code 1."""
+    try:
+        yield
+    except WorkersError as error:
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
+
+
 def _positive(text):
     value = int(text)
     if value < 1:

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from test_batch import command_line, names
 
 import cae_compress
 from cae_compress import cli, provenance, workers
 from cae_compress.cli import batch
-from test_batch import command_line, names
 
 
 class Dask:

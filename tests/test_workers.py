@@ -20,8 +20,10 @@ from PIL import Image
 from test_batch import command_line, names
 
 import cae_compress
-from cae_compress import cli, provenance, workers
+from cae_compress import cli, codec, datasets, provenance, workers
 from cae_compress.cli import batch
+from cae_compress.flagship import ablations
+from cae_compress.lab import evaluate, fuzz
 
 
 class Dask:
@@ -247,7 +249,11 @@ def test_a_full_disk_or_a_folder_that_is_gone_stops_with_one_error_and_whole_fil
     assert batch.convert_many(functools.partial(stopping, error), ".cae", args) == 1
     err = capsys.readouterr().err.splitlines()
     assert len(err) == 1 and words in err[0] and "part" not in err[0] and "--skip-existing" in err[0]
-    whole = contents(tmp_path / "out") if (tmp_path / "out").exists() else {}
+    for _ in range(50 * (where == "cluster")):  # its workers end what they are at
+        if names(tmp_path / "out", ".*"):
+            time.sleep(0.1)
+    whole = contents(tmp_path / "out")
+    assert len(whole) < 20 or where == "here"
     assert all(data == f"picture {name[0]}".encode() for name, data in whole.items())
     results = pd.read_csv(tmp_path / "report.csv")["result"].tolist()
     assert "left" in results and results.count("failed") == 1
@@ -289,3 +295,50 @@ def test_nobody_waits_for_dask_who_does_not_use_it(album, tmp_path):
     args = ["encode", str(album / "000.png"), str(album / "003.png"), "-o", str(tmp_path / "out"), "-j", "2"]
     answer = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "False" and len(contents(tmp_path / "out")) == 2
+
+
+def test_tables_are_the_same_row_for_row_whatever_made_them(dask, monkeypatch):
+    some = {name: evaluate.codecs_by_name()[name] for name in ("cae_compress", "JPEG 2000", "Toderici 2017")}
+    monkeypatch.setattr(evaluate, "codecs_by_name", lambda: some)  # here; workers have all
+    monkeypatch.setattr(datasets, "load_pictures", lambda name: dict.fromkeys(("gradient", "text")))
+    tables = [evaluate.evaluate_set("synthetic", 4, False, dask=address) for address in (dask.address, None)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert tables[0]["codec"].unique().tolist() == list(some) and tables[0]["psnr_db"].notna().all()
+    assert tables[0]["picture"].unique().tolist() == ["gradient", "text"]
+
+
+def test_ablations_are_the_same_on_a_cluster(dask, monkeypatch, photographs):
+    def measure(task):
+        picture = datasets.bundled()["coffee"][100:228, 200:360]
+        return ablations.measure(codec.load_codec(), picture, task[0])
+
+    def some(codec):
+        return [ablations.SHIPPED, "latents rounded to the nearest whole step", "contexts start at one half"]
+
+    flagship = codec.load_codec()
+    expected = ablations.ablations(flagship, [photographs["coffee"][100:228, 200:360]]).set_index("variant")
+    monkeypatch.setattr(ablations, "variants", some)  # here; workers have all
+    table = ablations.table_of(measure, flagship, 1, dask=dask.address).set_index("variant")
+    pd.testing.assert_frame_equal(table, expected.loc[some(None)], check_exact=True)
+    assert table["bd_rate_percent"].nunique() == 3
+
+
+def test_the_fuzzer_counts_the_same_on_a_cluster_and_brings_home_the_file_that_failed(dask, monkeypatch, tmp_path):
+    picture = datasets.bundled()["coffee"][:70, :140]
+    files = [cae_compress.encode(image, 40) for image in (picture, picture[..., 0], 0 * picture)]
+    monkeypatch.setattr(fuzz, "seeds", lambda: files)
+    monkeypatch.chdir(tmp_path)
+    counts = fuzz.run(400, progress=False, dask=dask.address)
+    assert counts == fuzz.run(400, progress=False) and min(counts["refused"], counts["picture"]) > 20
+
+    def never(files, seed, numbers):  # in a worker, where nothing is patched
+        fuzz.MAX_SECONDS = -1
+        try:
+            return fuzz.try_files(files, seed, numbers)
+        finally:
+            fuzz.MAX_SECONDS = 60
+
+    monkeypatch.setattr(fuzz, "try_files", never)
+    with pytest.raises(AssertionError, match="took more"):
+        fuzz.run(100, progress=False, dask=dask.address)
+    assert (tmp_path / "fuzz-failure.cae").stat().st_size > 0

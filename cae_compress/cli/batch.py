@@ -70,11 +70,14 @@ def convert_planned(convert, report, args):
     left = [(k, job) for k, job in enumerate(report.jobs) if report.outcomes[k].result == "left"]
     run = secrets.token_hex(6)
     options = argparse.Namespace(**{**vars(args), "files": None, "action": None})  # what a task takes along
-    problem = None
+    mark, seen, problem = None, (), None
     try:
+        if left and args.dask:
+            mark = marked(left[0][1].target, run)
+            seen = mark, left[0][1].source
         outcomes = workers.run(
-            functools.partial(attempt, convert, run, options), [job for _, job in left], args.jobs, args.dask,
-            seen=to_be_seen(left[0][1], run) if left and args.dask else (), killed=Outcome("failed", KILLED),
+            functools.partial(attempt, convert, run, mark, options), [job for _, job in left], args.jobs, args.dask,
+            seen, killed=Outcome("failed", KILLED),
         )  # fmt: skip
         with (
             telling(),
@@ -99,14 +102,14 @@ def convert_planned(convert, report, args):
     return problem
 
 
-def to_be_seen(job, run):
-    """Paths that every machine of a cluster must see, one of them new: a file of that name elsewhere won't do."""
-    mark = files.partial_of(job.target, run)
+def marked(target, run):
+    """A new file beside a target that is there as long as the run: whoever works for it must see it, and then not."""
+    mark = files.partial_of(target, run)
     try:
         mark.touch()
     except OSError as error:
-        raise workers.WorkersError(f"{job.target.parent}: {error.strerror}") from None
-    return job.source, mark
+        raise workers.WorkersError(f"{target.parent}: {error.strerror}") from None
+    return mark
 
 
 @contextlib.contextmanager
@@ -145,7 +148,7 @@ def convert_piped(convert, suffix, args):
         report = plan(suffix, argparse.Namespace(**{**vars(args), "files": [source], "output": str(target)}))
         for job in [job for job, outcome in zip(report.jobs, report.outcomes) if outcome.result == "left"]:
             with telling():
-                outcome = attempt(convert, "", args, job)
+                outcome = attempt(convert, "", None, args, job)
             print(outcome.text.replace(f"{folder}{os.sep}", ""), file=sys.stderr)
             if outcome.result == "done" and to_pipe:
                 sys.stdout.buffer.write(job.target.read_bytes())
@@ -162,11 +165,18 @@ def read(path):
     return sys.stdin.buffer.read()
 
 
-def attempt(convert, run, args, job):
-    """Convert a file: its `Outcome`, whatever is raised."""
+def attempt(convert, run, mark, args, job):
+    """Convert a file: its `Outcome`, whatever is raised. If the `mark` of the run is gone, nothing is put in place."""
+
+    def look():
+        if mark and not mark.exists():  # where another machine was told to stop, this one goes on unless it looks
+            raise InterruptedError("the run was stopped")
+
     try:
         with files.replacing(job.target, files.partial_of(job.target, run)) as path:
+            look()
             text, pixels = convert(job.source, path, args)
+            look()
             return Outcome("done", text, job.source.stat().st_size, path.stat().st_size, pixels)
     except Exception as error:  # decoders of foreign formats raise whatever they like
         return Outcome("failed", one_line(error), stop=cannot_write(error, job.target))

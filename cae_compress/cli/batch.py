@@ -9,6 +9,7 @@ that cannot be written to, ends the run with one error.
 
 import argparse
 import contextlib
+import errno
 import functools
 import os
 import secrets
@@ -169,8 +170,8 @@ def attempt(convert, run, mark, args, job):
     """Convert a file: its `Outcome`, whatever is raised. If the `mark` of the run is gone, nothing is put in place."""
 
     def look():
-        if mark and not mark.exists():  # where another machine was told to stop, this one goes on unless it looks
-            raise InterruptedError("the run was stopped")
+        if mark and not mark.exists():  # removed when the run was stopped, which nobody else tells this machine
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(mark.parent))
 
     try:
         with files.replacing(job.target, files.partial_of(job.target, run)) as path:
@@ -179,7 +180,8 @@ def attempt(convert, run, mark, args, job):
             look()
             return Outcome("done", text, job.source.stat().st_size, path.stat().st_size, pixels)
     except Exception as error:  # decoders of foreign formats raise whatever they like
-        return Outcome("failed", one_line(error), stop=cannot_write(error, job.target))
+        stop = cannot_write(error, job.target) or (mark is not None and not mark.exists())
+        return Outcome("failed", one_line(error), stop=stop)
 
 
 def cannot_write(error, target):

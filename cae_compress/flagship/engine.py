@@ -68,7 +68,11 @@ class Network:
 
     def compile(self, outputs, bfloat16):
         """Make it ready; returns a function of (inputs, u) that gives the outputs, overwritten by its next call."""
-        settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "PERFORMANCE_HINT": "LATENCY"}
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # else all processes of a machine compute on the same few cores
+        }
         threads = os.environ.get("OMP_NUM_THREADS", "")  # which OpenVINO does not look at
         if threads.isdecimal():
             settings["INFERENCE_NUM_THREADS"] = int(threads)

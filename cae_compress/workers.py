@@ -36,6 +36,9 @@ PER_WORKER = 2  # tasks in work and in waiting, for each worker
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 60  # after which a process ends whose main process was killed
 LOOK_SECONDS = 10  # between two looks at a cluster that is silent
+KEEP_MEMORY = {
+    "MALLOC_TOP_PAD_": str(2**26)
+}  # glibc; else a worker's thread gives back and takes anew at every picture
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -322,16 +325,30 @@ def cluster(address, jobs=None, seen=()):
             pool.executor.shutdown(wait=False)
 
 
+@contextlib.contextmanager
 def _local_cluster(jobs):
-    """A cluster of processes on this machine, of one thread each."""
+    """A cluster of processes on this machine, of one thread each, in a `with` statement."""
+    import dask
     import joblib
     from distributed import LocalCluster
 
     jobs = jobs or joblib.cpu_count()
+    settings = {
+        "distributed.nanny.pre-spawn-environ": {**threads_of_each(jobs), **KEEP_MEMORY},
+        "distributed.worker.profile.enabled": False,  # nobody looks at it
+    }
+    environment = dict(os.environ)
     try:
-        return LocalCluster(
-            n_workers=jobs, threads_per_worker=1, memory_limit=None, env=threads_of_each(jobs), security=True,
-            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, silence_logs=logging.CRITICAL,
-        )  # fmt: skip
+        with dask.config.set(settings):
+            started = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, memory_limit=None, security=True, silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            )  # fmt: skip
     except ImportError as error:  # cryptography, for the TLS without which others on this machine could send it work
         raise WorkersError(f'--dask local needs more: pip install "cae_compress[cluster]" ({error})') from None
+    try:
+        with started:
+            yield started
+    finally:
+        os.environ.clear()  # Dask leaves in it what it gave to the workers
+        os.environ.update(environment)

@@ -92,8 +92,10 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch):
     assert workers.threads_of_each(3)["OMP_NUM_THREADS"] == "2" and workers.threads_of_each(3)["MKL_NUM_THREADS"] == "5"
     assert workers.threads_of_each(20)["OMP_NUM_THREADS"] == "1"
     monkeypatch.setattr("joblib.cpu_count", lambda: 4)
-    threads = dict(workers.run(lambda _: os.environ["OMP_NUM_THREADS"], [0, 1], jobs=2))
-    assert threads == {0: "2", 1: "2"}
+    pytest.importorskip("distributed")
+    for dask in (None, "local"):
+        threads = dict(workers.run(lambda _: os.environ["OMP_NUM_THREADS"], [0, 1], jobs=2, dask=dask))
+        assert threads == {0: "2", 1: "2"} and "OMP_NUM_THREADS" not in os.environ
 
 
 @pytest.fixture(scope="module")

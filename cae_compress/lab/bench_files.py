@@ -1,7 +1,7 @@
 """What many files cost, in one process, in several and on a Dask cluster of this machine: time and memory.
 
-`python -m cae_compress.lab.bench_files --count 1000`, after `pip install "cae_compress[cluster]"`. Pictures are cut from
-the bundled photographs. The ways take turns, so that whatever else a machine does meanwhile disturbs all of them.
+`python -m cae_compress.lab.bench_files --count 1000`, after `pip install "cae_compress[cluster]"`. Pictures are cut
+from the bundled photographs. The ways take turns, so that whatever else a machine does disturbs all of them.
 """
 
 import argparse

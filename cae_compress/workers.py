@@ -36,9 +36,7 @@ PER_WORKER = 2  # tasks in work and in waiting, for each worker
 CONNECT_SECONDS = 10
 IDLE_SECONDS = 60  # after which a process ends whose main process was killed
 LOOK_SECONDS = 10  # between two looks at a cluster that is silent
-KEEP_MEMORY = {
-    "MALLOC_TOP_PAD_": str(2**26)
-}  # glibc; else a worker's thread gives back and takes anew at every picture
+KEEP_MEMORY = {"MALLOC_TOP_PAD_": str(2**26)}  # else glibc, in a thread, gives back and takes anew at every picture
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 

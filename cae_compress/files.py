@@ -14,10 +14,19 @@ from pathlib import Path
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space on the disk, in the user's share of it, in a file
 
 
-def partial_of(path):
-    """A new name beside a file, of the same ending, to write to until it is complete."""
+def partial_of(path, run=""):
+    """A new name beside a file, of the same ending, to write to until it is complete; it begins with that of a run."""
     path = Path(os.path.realpath(path))  # the file that a link leads to is replaced, not the link
-    return path.with_name(f".{secrets.token_hex(6)}.part.{path.name[-40:]}")  # names end at 255 bytes
+    return path.with_name(f".{run}{secrets.token_hex(6)}.part.{path.name[-40:]}")  # names end at 255 bytes
+
+
+def remove_partials(paths, run):
+    """Remove what processes of a run that were killed have left beside files, of all its `partial_of`."""
+    for folder in {os.path.dirname(os.path.realpath(path)) for path in paths}:
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(f".{run}") and ".part." in entry.name:
+                    Path(entry.path).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

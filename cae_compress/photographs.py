@@ -14,17 +14,19 @@ MULTIPLE = 16  # its sides are cut to multiples of this
 
 
 def photographs():
-    """ImageNet samples: (to train on, to validate, some made smaller), lists of uint8 arrays (h, w, 3)."""
-    training, validation = [], []
-    for k, path in enumerate(datasets.imagenet_samples()):
-        image = pictures.read(path)
-        if k % HELD_OUT_EVERY:
-            training.append(image)
-        else:
-            image = at_scale(image, len(validation))
-            height, width = (side // MULTIPLE * MULTIPLE for side in image.shape[:2])
-            validation.append(image[:height, :width])
-    return training, [image for image in validation if min(image.shape[:2]) >= MIN_SIDE]
+    """ImageNet samples: (to train on, to validate), lists of uint8 arrays (h, w, 3), the second `held_out`."""
+    paths = datasets.imagenet_samples()
+    return [pictures.read(path) for k, path in enumerate(paths) if k % HELD_OUT_EVERY], held_out()
+
+
+def held_out():
+    """The ImageNet samples to validate with, some made smaller: a list of uint8 arrays (h, w, 3)."""
+    validation = []
+    for path in datasets.imagenet_samples()[::HELD_OUT_EVERY]:
+        image = at_scale(pictures.read(path), len(validation))
+        height, width = (side // MULTIPLE * MULTIPLE for side in image.shape[:2])
+        validation.append(image[:height, :width])
+    return [image for image in validation if min(image.shape[:2]) >= MIN_SIDE]
 
 
 def at_scale(image, k):

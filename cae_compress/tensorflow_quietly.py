@@ -2,7 +2,8 @@
 
 They come from C++ before Python could turn them off, mention CUDA errors, are harmless and frighten students. What
 is written to standard error while TensorFlow loads and looks for devices is dropped, unless loading fails. Set
-`TF_CPP_MIN_LOG_LEVEL=0` to see everything.
+`TF_CPP_MIN_LOG_LEVEL=0` to see everything. Where `OMP_NUM_THREADS` says how many threads a process may have, TensorFlow
+is told.
 """
 
 import os
@@ -20,6 +21,10 @@ def _anywhere():
 
 def _load():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    threads = os.environ.get("OMP_NUM_THREADS", "")  # which TensorFlow does not look at
+    if threads.isdecimal():
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)
     try:
         stderr = os.dup(2)
     except OSError:  # there is no standard error that anything could be written to

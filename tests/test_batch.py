@@ -22,7 +22,9 @@ def sources(tmp_path):
 
 
 def command_line(sources, **options):
-    return Namespace(**{"files": sources, "output": None, "force": False, "jobs": 1, **options})
+    defaults = dict.fromkeys(("output", "jobs", "dask", "report"), None)
+    switches = dict.fromkeys(("force", "recursive", "skip_existing"), False)
+    return Namespace(**{"files": sources, **defaults, **switches, **options})
 
 
 def names(folder, pattern="*"):
@@ -31,7 +33,7 @@ def names(folder, pattern="*"):
 
 def copy(source, target, args):
     target.write_bytes(source.read_bytes())
-    return "copied"
+    return "copied", 1000
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -52,11 +54,15 @@ def test_whatever_is_raised_for_one_file_is_one_line_and_the_others_are_done(job
 
     assert batch.convert_many(convert, ".cae", command_line(sources, jobs=jobs)) == 1
     out, err = capsys.readouterr()
-    assert names(tmp_path) == ["e.cae", "f.cae"] and len(out.splitlines()) == 2
-    assert sorted(line.removeprefix(str(tmp_path)) for line in err.splitlines()) == [
+    assert names(tmp_path) == ["e.cae", "f.cae"]
+    told = [
         "/a.png: RuntimeError: no AVIF of ours", "/b.png: MemoryError: ", "/c.png: KeyError: 'x'",
         "/d.png: Unsendable: odd indeed",
     ]  # fmt: skip
+    assert sorted(line.removeprefix(str(tmp_path)) for line in err.splitlines()) == told
+    summary, *failed = out.splitlines()[2:]
+    assert summary == "6 files: 2 done, 4 failed; 0.000 MB in, 0.000 MB out, 0.072 bits per pixel"
+    assert [line.removeprefix(f"failed: {tmp_path}") for line in failed] == told
 
 
 def test_a_killed_worker_costs_no_file_unless_a_file_kills_it_every_time(sources, tmp_path, capsys):
@@ -69,12 +75,14 @@ def test_a_killed_worker_costs_no_file_unless_a_file_kills_it_every_time(sources
         with open(source.parent / "log.png", "a") as log:
             log.write(source.stem)
         target.write_bytes(source.read_bytes())
-        return "copied"
+        return "copied", 1000
 
     assert batch.convert_many(convert, ".cae", command_line(sources, jobs=2)) == 1
     out, err = capsys.readouterr()
     assert names(tmp_path, "[!.]*.cae") == [f"{name}.cae" for name in "abcdf"] and names(tmp_path, ".*") == []
-    assert sorted(line.split(" -> ")[0][-5] for line in out.splitlines()) == list("abcdf")  # each once
+    assert sorted(line.split(" -> ")[0][-5] for line in out.splitlines() if " -> " in line) == list(
+        "abcdf"
+    )  # each once
     assert [line for line in err.splitlines() if "e.png: " in line and "killed" in line] and "b.png" not in err
     assert all((tmp_path / f"{name}.cae").read_text() == f"picture {name}" for name in "abcdf")
 
@@ -89,7 +97,7 @@ def slow(source, target, args):
     target.write_text("half")
     if source.stem > "b":
         time.sleep(100)
-    return "done"
+    return "done", 1000
 
 commands.encode_file = slow
 sys.exit(cli.main(["encode", *sys.argv[1:]]))
@@ -97,7 +105,8 @@ sys.exit(cli.main(["encode", *sys.argv[1:]]))
 
 
 def children(pid):
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    of_threads = Path(f"/proc/{pid}/task").glob("*/children")  # whichever of its threads has started them
+    return [int(p) for path in of_threads for p in path.read_text().split()]
 
 
 def command_of(pid):
@@ -107,15 +116,17 @@ def command_of(pid):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes under /proc")
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs, where", [(1, []), (2, []), (2, ["--dask", "local"])])
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_it_ends_at_once_and_leaves_no_process_and_no_half_file(jobs, number, code, sources, tmp_path):
+def test_stopped_it_ends_at_once_and_leaves_no_process_and_no_half_file(jobs, where, number, code, sources, tmp_path):
+    if where:
+        pytest.importorskip("distributed")
     process = subprocess.Popen(
-        [sys.executable, "-c", STOPPED, *map(str, sources), "-j", str(jobs)],
+        [sys.executable, "-c", STOPPED, *map(str, sources), "-j", str(jobs), *where],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     for _ in range(600):
-        if len(names(tmp_path, ".*.cae")) == jobs and len(names(tmp_path, "[!.]*.cae")) == 2:
+        if len(names(tmp_path, ".*.cae")) >= jobs + len(where[:1]) and len(names(tmp_path, "[!.]*.cae")) == 2:
             break
         time.sleep(0.05)
     workers, start = children(process.pid), time.monotonic()

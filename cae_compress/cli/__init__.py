@@ -12,9 +12,9 @@ import sys
 import threading
 from pathlib import Path
 
-from cae_compress import __version__, bitstream, codec, pictures
+from cae_compress import __version__, bitstream, codec, pictures, workers
 from cae_compress.cli import commands
-from cae_compress.cli.batch import PIPE, UsageError
+from cae_compress.cli.plan import PIPE, UsageError
 
 ABOUT = """Learned image compression.
 
@@ -123,11 +123,14 @@ def parser():
 
     def add_conversion(command):
         command.add_argument("-o", "--output", help="file or folder to write (default: beside the input)")
-        command.add_argument("-f", "--force", action="store_true", help="overwrite without asking")
+        there = command.add_mutually_exclusive_group()
+        there.add_argument("-f", "--force", action="store_true", help="overwrite without asking")
+        there.add_argument("--skip-existing", action="store_true", help="leave out what is there, as of an earlier run")
         command.add_argument(
-            "-j", "--jobs", type=positive(int), default=1,
-            help="files at a time, each in a process of its own of about 1 GB (default: 1)",
-        )  # fmt: skip
+            "-r", "--recursive", action="store_true", help="take all files in folders; their structure stays under -o"
+        )
+        command.add_argument("--report", type=Path, metavar="CSV", help="write what came of each file to a table")
+        workers.add_options(command)
 
     names = NAMES.format(command="encode", example="a.png >a.cae")
     encoding = add("encode", commands.encode, "Compress pictures.", f"{ENCODING}\n\n{names}")

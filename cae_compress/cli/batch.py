@@ -1,60 +1,43 @@
-"""Many files through one function, one after another or several at a time; a bad one costs itself alone.
+"""Many files through one function, here, in several processes or on a cluster; a bad one costs itself alone.
 
-    files ──> plan ──> jobs ──> run ──> what came of each, as it comes: a line, and the exit code
+    files, folders ──> plan ──> jobs ──> workers.run ──> what came of each, as it comes: a line; then the report
 
-A job's result is written beside its target and put in its place when it is complete (`files`). Several processes are
-joblib's. One that is killed, say because memory ran out, takes the others with it; then those files that may have been
-in work are tried again, each alone, so that only a file that does it again is given up.
+A job's result is written beside its target and put in its place when it is complete (`files`), under a name of its own
+for each attempt, since a cluster tries again what a machine that fell silent may still be at. A full disk, or a folder
+that cannot be written to, ends the run with one error.
 """
 
 import argparse
 import contextlib
+import errno
+import functools
 import os
-import signal
+import secrets
 import sys
 import tempfile
 import warnings
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 
-import joblib
 from tqdm import tqdm
 
-from cae_compress import files
+from cae_compress import files, workers
+from cae_compress.cli.plan import PIPE, UsageError, is_device, plan
+from cae_compress.cli.report import Outcome, named
 from cae_compress.progress import progress_bar
 
-PIPE = "-"  # for a file's name: standard input or output
 KILLED = "the process that worked on it was killed, twice; is there too little memory?"
-IDLE_SECONDS = 60  # after which a worker ends whose main process was killed
 
 
-class UsageError(ValueError):
-    """The command line asks for what cannot be done; said before any work."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A file to convert.
-
-    Attributes:
-        source, target: Path, from where and to where.
-        partial: Path, where the result is until it is complete.
-    """
-
-    source: Path
-    target: Path
-    partial: Path
-
-
-def convert_many(convert, suffix, args):
+def convert_many(convert, suffix, args, endings=()):
     """Run `convert` over all files of a command line.
 
     Args:
         convert: function of (source, target, args), paths and the command line, that writes a file and returns a line
-            on it. Whatever it raises is the failure of this file.
+            on it and the number of its pixels. Whatever it raises is the failure of this file.
         suffix: str, what the names of its files end in.
-        args: the command line: `files`, `output`, `force`, `jobs` and what `convert` looks for.
+        args: the command line: `files`, `output`, `force`, `recursive`, `skip_existing`, `report`, `jobs`, `dask`, and
+            what `convert` looks for.
+        endings: what the names of the files in a folder end in that are to be converted, in lower case.
 
     Returns:
         int, the exit code: 0 when every file was converted, else 1.
@@ -64,25 +47,94 @@ def convert_many(convert, suffix, args):
     """
     if PIPE in args.files or args.output == PIPE:
         return convert_piped(convert, suffix, args)
-    jobs, skipped = plan(suffix, args)
-    failed = 0
-    with progress_bar(total=len(jobs), unit="file", show=len(jobs) > 1) as bar, contextlib.closing(
-        run(convert, jobs, args)
-    ) as outcomes:  # fmt: skip
-        for job, ok, text in outcomes:
-            bar.update()
-            if ok:
-                tqdm.write(f"{job.source} -> {job.target}: {text}")
-            else:
-                failed += 1
-                tqdm.write(text if str(job.source) in text else f"{job.source}: {text}", file=sys.stderr)
-    return 1 if failed or skipped else 0
+    if args.report and not args.report.parent.is_dir():
+        raise UsageError(f"{args.report.parent}: no such folder")
+    report = plan(suffix, args, endings)
+    try:
+        problem = convert_planned(convert, report, args)
+    finally:
+        if args.report:
+            report.write(args.report, suffix)
+    if problem:
+        print(f"cae-compress: error: {problem}", file=sys.stderr)
+    if len(report.outcomes) > 1:
+        print(report.summary(suffix))
+    return 1 if problem or report.count("failed") else 0
+
+
+def convert_planned(convert, report, args):
+    """Convert what is left in a report, and enter what comes of it.
+
+    Returns:
+        str, why the run was stopped, or None.
+    """
+    left = [(k, job) for k, job in enumerate(report.jobs) if report.outcomes[k].result == "left"]
+    run = secrets.token_hex(6)
+    options = argparse.Namespace(**{**vars(args), "files": None, "action": None})  # what a task takes along
+    mark, seen, problem = None, (), None
+    try:
+        if left and args.dask:
+            mark = marked(left[0][1].target, run)
+            seen = mark, left[0][1].source
+        outcomes = workers.run(
+            functools.partial(attempt, convert, run, mark, options), [job for _, job in left], args.jobs, args.dask,
+            seen, killed=Outcome("failed", KILLED),
+        )  # fmt: skip
+        with (
+            telling(),
+            progress_bar(total=len(left), unit="file", show=len(left) > 1) as bar,
+            contextlib.closing(outcomes),
+        ):
+            for number, outcome in outcomes:
+                k, job = left[number]
+                report.outcomes[k] = outcome
+                bar.update()
+                if outcome.stop:
+                    problem = named(job.source, outcome.text)
+                    break
+                tell(job, outcome)
+    except workers.WorkersError as error:
+        problem = str(error)
+    finally:
+        if args.dask or args.jobs not in (None, 1):
+            files.remove_partials((job.target for _, job in left), run)
+    if problem and 0 < report.count("left") < len(left):
+        problem += f"; stopped, {report.count('left')} files are left, --skip-existing goes on with them"
+    return problem
+
+
+def marked(target, run):
+    """A new file beside a target that is there as long as the run: whoever works for it must see it, and then not."""
+    mark = files.partial_of(target, run)
+    try:
+        mark.touch()
+    except OSError as error:
+        raise workers.WorkersError(f"{target.parent}: {error.strerror}") from None
+    return mark
+
+
+@contextlib.contextmanager
+def telling():
+    """Meanwhile, warnings are a line on standard error, beside the progress bar."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
+        yield
+
+
+def tell(job, outcome):
+    """Print what came of a job."""
+    if outcome.result == "done":
+        tqdm.write(f"{job.source} -> {job.target}: {outcome.text}")
+    else:
+        tqdm.write(named(job.source, outcome.text), file=sys.stderr)
 
 
 def convert_piped(convert, suffix, args):
     """`convert_many` from standard input, to standard output, or both: through files of a temporary folder."""
     if len(args.files) > 1:
         raise UsageError(f"{PIPE} is for one file at a time")
+    if args.dask or args.report:
+        raise UsageError(f"{PIPE} has neither a cluster nor a report")
     to_pipe = args.output in (None, PIPE)
     if to_pipe and getattr(sys.stdout, "name", None) == os.devnull:  # what stands in the place of a closed one
         raise UsageError("standard output is closed; name a file: -o NAME")
@@ -94,14 +146,15 @@ def convert_piped(convert, suffix, args):
             source = Path(folder) / "standard input"
             source.write_bytes(read(PIPE))
         target = Path(folder) / f"standard output{suffix}" if to_pipe else args.output
-        jobs, _ = plan(suffix, argparse.Namespace(**{**vars(args), "files": [source], "output": str(target)}))
-        for job in jobs:
-            ok, text = attempt(convert, job, args)
-            print(text.replace(f"{folder}{os.sep}", ""), file=sys.stderr)
-            if ok and to_pipe:
+        report = plan(suffix, argparse.Namespace(**{**vars(args), "files": [source], "output": str(target)}))
+        for job in [job for job, outcome in zip(report.jobs, report.outcomes) if outcome.result == "left"]:
+            with telling():
+                outcome = attempt(convert, "", None, args, job)
+            print(outcome.text.replace(f"{folder}{os.sep}", ""), file=sys.stderr)
+            if outcome.result == "done" and to_pipe:
                 sys.stdout.buffer.write(job.target.read_bytes())
-            return 0 if ok else 1
-    return 1
+            return 0 if outcome.result == "done" else 1
+    return 1 if report.count("failed") else 0
 
 
 def read(path):
@@ -113,158 +166,29 @@ def read(path):
     return sys.stdin.buffer.read()
 
 
-def plan(suffix, args):
-    """Decide what is written where; says of each file that is left out, why, and how to go on.
+def attempt(convert, run, mark, args, job):
+    """Convert a file: its `Outcome`, whatever is raised. If the `mark` of the run is gone, nothing is put in place."""
 
-    Returns:
-        (jobs, skipped): list of `Job`, and how many files were left out.
+    def look():
+        if mark and not mark.exists():  # removed when the run was stopped, which nobody else tells this machine
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(mark.parent))
 
-    Raises:
-        UsageError: there is no such place to write to.
-    """
-    target_of = targets(suffix, args)
-    jobs, sources, skipped = [], {}, 0
-    for source in args.files:
-        target = target_of(source)
-        problem = unreadable(source)
-        key = os.path.normcase(os.path.realpath(target))
-        if not problem and (first := sources.get(key)):
-            problem = f"{target} is to be made from {first}; give this one a call of its own, with -o NAME{suffix}"
-        if not problem and not may_write(target, args.force):
-            problem = f"{target} exists; not overwritten (use --force)"
-        if problem:
-            print(f"{source}: {problem}", file=sys.stderr)
-            skipped += 1
-        else:
-            sources[key] = source
-            jobs.append(Job(source, target, files.partial_of(target)))
-    return jobs, skipped
-
-
-def targets(suffix, args):
-    """A function from a file of the command line to where its result goes; raises UsageError if that cannot be."""
-    if args.output is None:
-        return lambda source: source.parent / f"{source.stem}{suffix}"
-    output = Path(args.output)
     try:
-        if names_folder(args):
-            output.mkdir(parents=True, exist_ok=True)
-            return lambda source: output / f"{source.stem}{suffix}"
-        if output.parent.is_dir():
-            return lambda source: output
-        raise UsageError(f"{output.parent}: no such folder")
-    except OSError as error:
-        several = f"; {len(args.files)} files need one" if len(args.files) > 1 else ""
-        raise UsageError(f"{output}: cannot be a folder: {error.strerror}{several}") from None
-
-
-def names_folder(args):
-    """Whether `args.output` is a folder: there is one, the name ends in a slash, or several files go there."""
-    return args.output.endswith(("/", os.sep)) or os.path.isdir(args.output) or len(args.files) > 1
-
-
-def unreadable(source):
-    """Why there is nothing to read at a path, or None."""
-    try:
-        if source.is_file():
-            return None
-        if source.is_dir():
-            return f"is a folder; name its files: {source / '*'}"
-        if source.exists():
-            return f"is no file but a pipe or a device; to read standard input, name it {PIPE}"
-    except OSError as error:  # a name too long, a folder that may not be entered
-        return error.strerror
-    return "no such file"
-
-
-def is_device(path):
-    """Whether a path is neither file nor folder, but a pipe or a device, such as /dev/null."""
-    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-def may_write(path, force):
-    """True if nothing is lost: the file is new, --force was given, or the user says so."""
-    if force or not os.path.exists(path) or is_device(path):
-        return True
-    if sys.stdin is None or not sys.stdin.isatty():
-        return False
-    try:
-        return input(f"overwrite {path}? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-
-
-def run(convert, jobs, args):
-    """Yield (job, whether it went well, a line on it) as jobs are done; however it ends, nothing half done stays."""
-    waiting = dict(enumerate(jobs))
-    try:
-        if args.jobs == 1 or len(jobs) < 2:
-            for k, job in enumerate(jobs):
-                outcome = attempt(convert, job, args)
-                yield waiting.pop(k), *outcome
-            return
-        while waiting:
-            started = []
-            try:
-                with contextlib.closing(in_processes(convert, waiting, started, args)) as outcomes:
-                    for k, outcome in outcomes:
-                        yield waiting.pop(k), *outcome
-            except BrokenProcessPool:
-                for k in [k for k in started if k in waiting]:
-                    outcome = alone(convert, k, waiting[k], args)
-                    yield waiting.pop(k), *outcome
-    finally:
-        for job in waiting.values():
-            job.partial.unlink(missing_ok=True)
-
-
-def in_processes(convert, waiting, started, args):
-    """Yield (k, outcome) of the jobs in the dict `waiting`; the numbers of those given to workers go into `started`.
-
-    Raises:
-        BrokenProcessPool: a worker was killed.
-    """
-
-    def tasks():
-        for k, job in list(waiting.items()):
-            started.append(k)
-            yield joblib.delayed(in_worker)(k, convert, job, args)
-
-    parallel = joblib.Parallel(
-        args.jobs, backend="loky", return_as="generator_unordered", batch_size=1, idle_worker_timeout=IDLE_SECONDS
-    )
-    outcomes = parallel(tasks())
-    try:
-        yield from outcomes
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that tasks are cancelled, when this ends early
-            outcomes.close()
-
-
-def alone(convert, k, job, args):
-    """The outcome of a job that nothing else runs beside."""
-    try:
-        [(_, outcome)] = in_processes(convert, {k: job}, [], args)
-        return outcome
-    except BrokenProcessPool:
-        job.partial.unlink(missing_ok=True)
-        return False, KILLED
-
-
-def in_worker(k, convert, job, args):
-    """`attempt` in another process, which leaves Ctrl-C to the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return k, attempt(convert, job, args)
-
-
-def attempt(convert, job, args):
-    """(True, a line on the result), or (False, a line on what was raised)."""
-    try:
-        with files.replacing(job.target, job.partial) as path:
-            return True, convert(job.source, path, args)
+        with files.replacing(job.target, files.partial_of(job.target, run)) as path:
+            look()
+            text, pixels = convert(job.source, path, args)
+            look()
+            return Outcome("done", text, job.source.stat().st_size, path.stat().st_size, pixels)
     except Exception as error:  # decoders of foreign formats raise whatever they like
-        return False, one_line(error)
+        stop = cannot_write(error, job.target) or (mark is not None and not mark.exists())
+        return Outcome("failed", one_line(error), stop=stop)
+
+
+def cannot_write(error, target):
+    """Whether an exception says that no file can be written there."""
+    folder = os.path.dirname(os.path.realpath(target))
+    writing = isinstance(error, OSError) and error.filename == str(target)
+    return files.is_full(error) or (writing and not is_device(target) and not os.access(folder, os.W_OK))
 
 
 def one_line(error):

@@ -1,24 +1,31 @@
 """What the commands of the command line do; their grammar is in `cli`. Each returns the exit code."""
 
+import math
 import sys
 import time
-import warnings
 from pathlib import Path
 
-from tqdm import tqdm
-
 from cae_compress import bitstream, codec, files, pictures
-from cae_compress.cli import batch
-from cae_compress.cli.batch import PIPE, UsageError, convert_many
+from cae_compress.cli import batch, plan
+from cae_compress.cli.batch import convert_many
+from cae_compress.cli.plan import PIPE, UsageError
+from cae_compress.cli.report import SUFFIX, named
 from cae_compress.metadata import NOTHING
-
-SUFFIX = ".cae"
 
 
 def encode(args):
     """Compress all files."""
     check_ending(args, {SUFFIX}, f"encode writes {SUFFIX} files")
-    return convert_many(encode_file, SUFFIX, args)
+    return convert_many(encode_file, SUFFIX, args, endings(reading=True) if args.recursive else ())
+
+
+def endings(reading):
+    """What the names of pictures end in that Pillow can read, or else write, in lower case; a set, without .cae."""
+    from PIL import Image
+
+    Image.init()
+    able = Image.OPEN if reading else Image.SAVE
+    return {ending for ending, kind in Image.registered_extensions().items() if kind in able} - {SUFFIX}
 
 
 def encode_file(source, target, args):
@@ -34,28 +41,22 @@ def encode_file(source, target, args):
     else:
         data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata)
     target.write_bytes(data)
-    return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp"
+    return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp", image.shape[0] * image.shape[1]
 
 
 def read_picture(source, args):
     """The pixels of a picture file, and the metadata that go with them, as the options of `encode` say."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
-        picture = pictures.open_picture(source, args.background, args.convert, args.frame, args.max_pixels)
+    picture = pictures.open_picture(source, args.background, args.convert, args.frame, args.max_pixels)
     return picture.pixels, NOTHING if args.strip else picture.metadata
 
 
 def decode(args):
     """Decompress all files."""
-    from PIL import Image
-
-    Image.init()
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.SAVE} - {SUFFIX}
-    suffix = f".{args.format.removeprefix('.')}"
-    if suffix.lower() not in endings:
+    suffix, possible = f".{args.format.removeprefix('.')}", endings(reading=False)
+    if suffix.lower() not in possible:
         raise UsageError(f"--format {args.format}: no picture format that can be written")
-    check_ending(args, endings, "decode writes picture files, such as .png")
-    return convert_many(decode_file, suffix, args)
+    check_ending(args, possible, "decode writes picture files, such as .png")
+    return convert_many(decode_file, suffix, args, {SUFFIX})
 
 
 def decode_file(source, target, args):
@@ -65,13 +66,13 @@ def decode_file(source, target, args):
     picture = codec.decode_picture(source.read_bytes(), args.max_pixels)
     height, width = picture.pixels.shape[:2]
     notes = writing.write(target, picture.pixels, NOTHING if args.strip else picture.metadata, args.output_quality)
-    return "; ".join([f"{width}x{height}", *notes])
+    return "; ".join([f"{width}x{height}", *notes]), width * height
 
 
 def truncate(args):
     """Cut all files."""
     check_ending(args, {SUFFIX}, f"truncate writes {SUFFIX} files")
-    return convert_many(truncate_file, SUFFIX, args)
+    return convert_many(truncate_file, SUFFIX, args, {SUFFIX})
 
 
 def truncate_file(source, target, args):
@@ -79,12 +80,13 @@ def truncate_file(source, target, args):
     before = source.read_bytes()
     data = codec.truncate(before, args.max_bytes)
     target.write_bytes(data)
-    return f"{len(data)} of {len(before)} bytes"
+    header, _ = codec.read(data, math.inf)
+    return f"{len(data)} of {len(before)} bytes", header.width * header.height
 
 
 def check_ending(args, endings, what):
     """Raise UsageError if the one file that `args.output` names has another ending than those of the set."""
-    if args.output in (None, PIPE) or batch.names_folder(args) or batch.is_device(args.output):
+    if args.output in (None, PIPE) or plan.names_folder(args) or plan.is_device(args.output):
         return
     stem, dot, ending = args.output.rpartition(".")
     if f"{dot}{ending}".lower() not in endings:
@@ -132,13 +134,13 @@ def each(paths, text_of):
     """Print a text on every file, or a line on standard error on what is wrong with it."""
     failed = 0
     for path in paths:
-        problem = None if path == PIPE else batch.unreadable(path)
+        problem = None if path == PIPE else plan.unreadable(path)
         try:
             text = "" if problem else text_of(path)
         except Exception as error:  # decoders of foreign formats raise whatever they like
             problem = batch.one_line(error)
         if problem:
-            print(problem if str(path) in problem else f"{path}: {problem}", file=sys.stderr)
+            print(named(path, problem), file=sys.stderr)
             failed += 1
         else:
             print(text)  # outside the `try`: a reader that is gone is no fault of the file

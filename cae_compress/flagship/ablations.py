@@ -7,12 +7,15 @@ against the codec as it ships (negative: fewer bits for the same PSNR). Kodak pl
 """
 
 import argparse
+import contextlib
+import functools
+import threading
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 
-from cae_compress import bitstream, metrics
+from cae_compress import bitstream, metrics, workers
 from cae_compress.coding import arithmetic
 from cae_compress.coding.arithmetic import ONE
 from cae_compress.coding.compiled import compiled_afresh, inlined
@@ -22,20 +25,25 @@ from cae_compress.flagship.codec import RDCodec
 from cae_compress.flagship.integer_context import GROUPS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import bucket_of
+from cae_compress.photographs import held_out
 from cae_compress.progress import progress_bar
 
 QUALITIES = (15, 35, 55, 75, 95)
+SHIPPED, ESTIMATE = "as shipped", "the model's own bits instead of files (estimate)"
 patched = mock.patch.object  # for a while, something is otherwise
+one_at_a_time = threading.Lock()  # that holds for all threads of a process
 
 
-def curves(codec, pictures, num_bits):
-    """(bpp, psnr_db) of each picture at all qualities: float (pictures, 2, qualities)."""
-    result = []
-    for picture in progress_bar(pictures, unit="picture", leave=False):
-        files = [codec.encode(picture, quality) for quality in QUALITIES]
-        bpp = [num_bits(data) / (picture.shape[0] * picture.shape[1]) for data in files]
-        result.append((bpp, [metrics.psnr(picture, codec.decode(data)) for data in files]))
-    return np.array(result)
+def size(data):
+    """Bits of a file."""
+    return 8 * len(data)
+
+
+def curve(codec, picture, num_bits):
+    """(bpp, psnr_db) of a picture at all qualities: float (2, qualities)."""
+    files = [codec.encode(picture, quality) for quality in QUALITIES]
+    bpp = [num_bits(data) / (picture.shape[0] * picture.shape[1]) for data in files]
+    return np.array([bpp, [metrics.psnr(picture, codec.decode(data)) for data in files]])
 
 
 def model_bits(codec, data):
@@ -66,12 +74,45 @@ def stay(contexts, k, bit):
     """`arithmetic.adapt` without adaptation."""
 
 
-def without_adaptation(codec, picture):
+@functools.cache
+def without_adaptation(codec):
     """`latents.code_values` with probabilities that stay as they start, compiled by coding a picture once."""
     code_values = compiled_afresh(latents.code_values)
     with patched(arithmetic, "adapt", stay), patched(latents, "code_values", code_values):
-        codec.decode(codec.encode(picture))
+        codec.decode(codec.encode(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)))
     return code_values
+
+
+def variants(codec):
+    """What is otherwise in each variant: dict from its name to a list of patches."""
+
+    def weight(value):
+        return patched(flagship_codec, "DISTORTION_WEIGHT", value)
+
+    independent = patched(flagship_codec, "DEPENDENT", False)
+    not_adapting = functools.partial(without_adaptation, codec)  # compiled when it is needed
+    return {
+        SHIPPED: [],
+        **{f"latents chosen with distortion weight {value:g}": [weight(value)] for value in (1.5, 3.0, 6.0, 12.0)},
+        **{
+            f"latents that don't depend on each other, distortion weight {value:g}": [independent, weight(value)]
+            for value in (3.0, 6.0)
+        },
+        "latents rounded to the nearest whole step": [independent, patched(codec, "quantizer", lambda *_: nearest)],
+        "latents coded that are all but certain": [patched(latents, "leave_out", lambda *_: False)],
+        "contexts that do not adapt": [patched(latents, "code_values", new_callable=not_adapting)],
+        "contexts start at one half": [patched(codec, "probabilities", np.full_like(codec.probabilities, ONE // 2))],
+        ESTIMATE: [],
+    }
+
+
+def measure(codec, picture, variant):
+    """`curve` of a picture, uint8 (h, w, 3), in one of the `variants`."""
+    num_bits = functools.partial(model_bits, codec) if variant == ESTIMATE else size
+    with one_at_a_time, contextlib.ExitStack() as stack:
+        for change in variants(codec)[variant]:
+            stack.enter_context(change)
+        return curve(codec, picture, num_bits)
 
 
 def ablations(codec, pictures):
@@ -81,51 +122,60 @@ def ablations(codec, pictures):
         codec: an `RDCodec`.
         pictures: list of uint8 arrays (h, w, 3), no larger than a tile, that nothing was trained on.
     """
+    return table_of(lambda task: measure(codec, pictures[task[1]], task[0]), codec, len(pictures))
 
-    def size(data):
-        return 8 * len(data)
 
-    shipped = curves(codec, pictures, size)
-    variants = {"as shipped": shipped}
-    for weight in (1.5, 3.0, 6.0, 12.0):
-        with patched(flagship_codec, "DISTORTION_WEIGHT", weight):
-            variants[f"latents chosen with distortion weight {weight:g}"] = curves(codec, pictures, size)
-    with patched(flagship_codec, "DEPENDENT", False):
-        for weight in (3.0, 6.0):
-            with patched(flagship_codec, "DISTORTION_WEIGHT", weight):
-                name = f"latents that don't depend on each other, distortion weight {weight:g}"
-                variants[name] = curves(codec, pictures, size)
-        with patched(codec, "quantizer", lambda *_: nearest):
-            variants["latents rounded to the nearest whole step"] = curves(codec, pictures, size)
-    with patched(latents, "leave_out", lambda *_: False):
-        variants["latents coded that are all but certain"] = curves(codec, pictures, size)
-    with patched(latents, "code_values", without_adaptation(codec, pictures[0])):
-        variants["contexts that do not adapt"] = curves(codec, pictures, size)
-    with patched(codec, "probabilities", np.full_like(codec.probabilities, ONE // 2)):
-        variants["contexts start at one half"] = curves(codec, pictures, size)
-    variants["the model's own bits instead of files (estimate)"] = curves(
-        codec, pictures, lambda data: model_bits(codec, data)
-    )
+def ablations_of_photographs(jobs=None, dask=None):
+    """`ablations` of the codec that ships, on held-out photographs; `jobs` and `dask` as `workers.run` takes them."""
+    codec, pictures = shipped()
+    return table_of(measure_by_name, codec, len(pictures), jobs=jobs, dask=dask)
+
+
+def measure_by_name(task):
+    """`measure` of (variant, number of a held-out photograph)."""
+    variant, k = task
+    codec, pictures = shipped()
+    return measure(codec, pictures[k], variant)
+
+
+@functools.cache
+def shipped():
+    """The codec that ships and the held-out photographs, loaded once in a process."""
+    return RDCodec(), held_out()
+
+
+def table_of(function, codec, num_pictures, **where):
+    """The table, given a function of (variant, number of a picture); `where` is for `workers.run`."""
+    tasks = [(variant, k) for variant in variants(codec) for k in range(num_pictures)]
+    curves = {}
+    with progress_bar(total=len(tasks), unit="curve") as bar:
+        for n, result in workers.run(function, tasks, **where):
+            curves[tasks[n]] = result
+            bar.update()
+
+    def bd_rate(variant, k):
+        return metrics.bd_rate(*curves[variant, k], *curves[SHIPPED, k])
+
     return pd.DataFrame(
         {
-            "variant": name,
-            "bd_rate_percent": np.mean([metrics.bd_rate(*a, *b) for a, b in zip(measured, shipped)]),
-            "pictures": len(pictures),
+            "variant": variant,
+            "bd_rate_percent": np.mean([bd_rate(variant, k) for k in range(num_pictures)]),
+            "pictures": num_pictures,
             "weights": codec.weights_sha256,
         }
-        for name, measured in variants.items()
+        for variant in variants(codec)
     )
 
 
 def main(argv=None):
-    from cae_compress.photographs import photographs
-
     parser = argparse.ArgumentParser(
         prog="python -m cae_compress.flagship.ablations", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--out", default="data/ablations.csv", help="table to write (default: %(default)s)")
+    workers.add_options(parser)
     args = parser.parse_args(argv)
-    table = ablations(RDCodec(), photographs()[1])
+    with workers.errors_told(parser):
+        table = ablations_of_photographs(args.jobs, args.dask)
     table.to_csv(args.out, index=False, float_format="%.4g")
     print(table.drop(columns="weights").to_string(index=False))
 

@@ -9,6 +9,7 @@ picture: in bfloat16 it would be off by two levels here and there.
 """
 
 import functools
+import os
 import threading
 
 import numpy as np
@@ -67,7 +68,14 @@ class Network:
 
     def compile(self, outputs, bfloat16):
         """Make it ready; returns a function of (inputs, u) that gives the outputs, overwritten by its next call."""
-        settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "PERFORMANCE_HINT": "LATENCY"}
+        settings = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # else all processes of a machine compute on the same few cores
+        }
+        threads = os.environ.get("OMP_NUM_THREADS", "")  # which OpenVINO does not look at
+        if threads.isdecimal():
+            settings["INFERENCE_NUM_THREADS"] = int(threads)
         model = openvino.Model(outputs, [*self.inputs, *self.factors], self.name)
         compiled = openvino.Core().compile_model(model, "CPU", settings)
         factors_at = self.factors_at

@@ -16,7 +16,6 @@ What a codec cannot code leaves its row's results empty, with a warning that has
 import argparse
 import contextlib
 import functools
-import itertools
 import time
 import warnings
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
-from cae_compress import bitstream, datasets, metrics, provenance, weights
+from cae_compress import bitstream, datasets, metrics, provenance, weights, workers
 from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
@@ -135,10 +134,47 @@ def evaluate(pictures, codecs, every=1, progress=True):
     Returns:
         A pandas DataFrame, one row a picture, codec and setting; columns as in the module's docstring.
     """
-    settings = {codec: codec.settings[::every] for codec in codecs}
-    total = len(pictures) * sum(map(len, settings.values()))
-    rows = itertools.chain(*(evaluate_codec(codec, pictures, chosen) for codec, chosen in settings.items()))
-    return pd.DataFrame(progress_bar(rows, show=progress, total=total, unit="file")).reindex(columns=COLUMNS)
+    tasks = [(codec, {name: image}, codec.settings[::every]) for codec in codecs for name, image in pictures.items()]
+    return table_of(lambda task: list(evaluate_codec(*task)), tasks, progress)
+
+
+def evaluate_set(name, every=1, progress=True, jobs=None, dask=None):
+    """`evaluate` of all codecs on a set of pictures, in other processes too: the same table, row for row.
+
+    Args:
+        name: of the set, as `datasets.load_pictures` takes it.
+        every, progress: as `evaluate` takes them.
+        jobs, dask: as `workers.run` takes them.
+    """
+    pictures = datasets.load_pictures(name)
+    tasks = [(name, picture, codec, every) for codec in codecs_by_name() for picture in pictures]
+    return table_of(rows_by_name, tasks, progress, jobs=jobs, dask=dask)
+
+
+def rows_by_name(task):
+    """Rows of (set, picture, codec, every), names but for the last; what they name is loaded once in a process."""
+    name, picture, codec, every = task
+    codec, pictures = codecs_by_name()[codec], load_pictures(name)
+    return list(evaluate_codec(codec, {picture: pictures[picture]}, codec.settings[::every]))
+
+
+def table_of(function, tasks, progress, **where):
+    """The table whose rows a function gives, a list for each task; `where` is for `workers.run`."""
+    rows = {}
+    with progress_bar(show=progress, total=len(tasks), unit="curve") as bar:
+        for k, result in workers.run(function, tasks, **where):
+            rows[k] = result
+            bar.update()
+    return pd.DataFrame([row for k in range(len(tasks)) for row in rows[k]]).reindex(columns=COLUMNS)
+
+
+load_pictures = functools.cache(datasets.load_pictures)
+
+
+@functools.cache
+def codecs_by_name():
+    """`all_codecs`, a dict from name."""
+    return {codec.name: codec for codec in all_codecs()}
 
 
 def all_codecs():
@@ -329,16 +365,17 @@ def main(argv=None):
     )
     parser.add_argument("--out", default="build", help="folder for the tables (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="measure every second setting only")
+    workers.add_options(parser)
     args = parser.parse_args(argv)
     folder = Path(args.out)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures, codecs = datasets.load_pictures(args.pictures), all_codecs()
 
-    table = evaluate(pictures, codecs, every=2 if args.quick else 1)
+    with workers.errors_told(parser):
+        table = evaluate_set(args.pictures, every=2 if args.quick else 1, jobs=args.jobs, dask=args.dask)
     table.to_csv(folder / f"{args.pictures}.csv", index=False, float_format="%.6g")
     sizes = sizes_at_equal_psnr(table)
     sizes.to_csv(folder / f"{args.pictures}_sizes.csv", index=False, float_format="%.6g")
-    seconds = measure_seconds(pictures, codecs)
+    seconds = measure_seconds(load_pictures(args.pictures), list(codecs_by_name().values()))
     seconds.to_csv(folder / f"{args.pictures}_seconds.csv", index=False, float_format="%.4g")
     with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
         print(summary(table).to_string(index=False, na_rep=""))

@@ -9,6 +9,7 @@ Python has no module `resource`, as on Windows, memory is not watched.)
 """
 
 import argparse
+import functools
 import struct
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import Metadata, bitstream, codec, datasets
+from cae_compress import Metadata, bitstream, codec, datasets, workers
 from cae_compress.bitstream import BitstreamError
 from cae_compress.metadata import MAX_BYTES
 from cae_compress.progress import progress_bar
@@ -31,6 +32,7 @@ MAX_PIXELS = 1 << 20  # larger pictures are refused, so that the run takes minut
 SLACK_BYTES = 256 << 20
 BOMB = zlib.compress(bytes(MAX_BYTES + 1))  # metadata longer than there may be, in 16 KiB
 MAX_SECONDS = 60  # of all cores together, for one file
+PART = 50  # files that are tried in a row
 
 
 def seeds():
@@ -113,8 +115,14 @@ def outcome(data, whole):
     return "picture of a cut file" if header.cut else "picture"
 
 
-def run(count, seed=1, progress=True):
+def run(count, seed=1, progress=True, jobs=None, dask=None):
     """Try `count` damaged files.
+
+    Args:
+        count: int.
+        seed: int, of the damage; each file's is a function of this and its number, whatever tries it.
+        progress: show a progress bar.
+        jobs, dask: as `workers.run` takes them.
 
     Returns:
         dict from outcome to number: "refused", "picture" (only with a right checksum), "picture of a cut file",
@@ -124,26 +132,46 @@ def run(count, seed=1, progress=True):
         AssertionError: a file with a wrong checksum was decoded, memory grew by more than 256 MB, or a file took more
             than a minute.
     """
-    rng = np.random.default_rng(seed)
-    files = seeds()
     counts = {"refused": 0, "picture": 0, "picture of a cut file": 0, "unchanged": 0}
-    for file in files:  # loads all that is ever loaded
-        outcome(file, whole=True)
-    before = peak_bytes()
-    for k in progress_bar(range(count), show=progress, unit="file"):
-        data, repaired = mutate(rng, files)
+    parts = [range(start, min(start + PART, count)) for start in range(0, count, PART)]
+    try:
+        with progress_bar(show=progress, total=count, unit="file") as bar:
+            for k, results in workers.run(functools.partial(try_files, tuple(seeds()), seed), parts, jobs, dask):
+                for result in results:
+                    counts[result] += 1
+                bar.update(len(parts[k]))
+    except BaseException as error:
+        if data := getattr(error, "damaged_file", None):
+            Path("fuzz-failure.cae").write_bytes(data)
+            print("see fuzz-failure.cae", file=sys.stderr)
+        raise
+    return counts
+
+
+def try_files(files, seed, numbers):
+    """Outcomes of damaged files, a list, given valid files and numbers; what is raised has the `damaged_file`."""
+    load_all(files)
+    before, results = peak_bytes(), []
+    for k in numbers:
+        data, repaired = mutate(np.random.default_rng((seed, k)), files)
         begin = time.process_time()
         try:
             result = "unchanged" if data in files else outcome(data, whole=k % 10 == 0)
             assert repaired or result != "picture", "decoded in spite of a wrong checksum"
             assert time.process_time() - begin < MAX_SECONDS, "took more than a minute"
             assert peak_bytes() - before < SLACK_BYTES, "memory grew by more than 256 MB"
-        except BaseException:
-            Path("fuzz-failure.cae").write_bytes(data)
-            print("see fuzz-failure.cae", file=sys.stderr)
+        except BaseException as error:
+            error.damaged_file = data
             raise
-        counts[result] += 1
-    return counts
+        results.append(result)
+    return results
+
+
+@functools.cache
+def load_all(files):
+    """Decode valid files, so that all is loaded in this process that is ever loaded."""
+    for file in files:
+        outcome(file, whole=True)
 
 
 def peak_bytes():
@@ -157,8 +185,10 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m cae_compress.lab.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=100_000, help="files to try (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the random damage (default: %(default)s)")
+    workers.add_options(parser)
     args = parser.parse_args(argv)
-    print(run(args.count, args.seed))
+    with workers.errors_told(parser):
+        print(run(args.count, args.seed, jobs=args.jobs, dask=args.dask))
 
 
 if __name__ == "__main__":

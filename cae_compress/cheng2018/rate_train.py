@@ -50,16 +50,10 @@ class RateDistortion(train.Reconstruction):
     columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
     network = RateCAE
 
-    @tf.function
-    def step(self, x):
-        """One gradient step; returns the loss."""
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            bpp, mse = self.model.rate_distortion(x, training=True)
-            loss = mse + bpp / (self.settings.lmbda * 255**2)
-            scaled = self.optimizer.scale_loss(loss)
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
-        return loss
+    def loss(self, x, seed):
+        """Rate and distortion of planes, a scalar; the seed decides the noise."""
+        bpp, mse = self.model.rate_distortion(x, training=True, seed=seed)
+        return mse + bpp / (self.settings.lmbda * 255**2)
 
     def validate(self):
         """(score to maximise, columns of the log after the first), of the rounded code."""

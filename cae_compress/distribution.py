@@ -18,6 +18,7 @@ from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -162,7 +163,7 @@ def replicas(name):
     if name == "none":
         yield ONE
         return
-    made = Replicas(_mirrored() if name == "mirrored" else _multiworker())
+    made = _replicas_of(name)
     try:
         yield made
         made.follow_chief([tf.Variable(0.0)])
@@ -173,11 +174,16 @@ def replicas(name):
         ) from error
 
 
+@functools.cache  # numbers that TensorFlow gives to sums begin anew with a second strategy, and clash
+def _replicas_of(name):
+    return Replicas(_mirrored() if name == "mirrored" else _multiworker())
+
+
 def _mirrored():
     devices = [device.name for device in tf.config.list_logical_devices("GPU")]
     if not devices:
         devices = [device.name for device in tf.config.list_logical_devices("CPU")]
-        warnings.warn("TensorFlow sees no GPU here; mirrored training uses the processor", stacklevel=4)
+        warnings.warn("TensorFlow sees no GPU here; mirrored training uses the processor", stacklevel=5)
     return tf.distribute.MirroredStrategy(devices)
 
 

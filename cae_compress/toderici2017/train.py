@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import training
+from cae_compress import distribution, training
 from cae_compress.photographs import photographs, to_fit_coder
 from cae_compress.rate_distortion import random_batch
 from cae_compress.toderici2017 import export
@@ -74,6 +74,7 @@ class Passes:
     """
 
     name = NAME
+    replicas = distribution.ONE
 
     def __init__(self, pictures, validation, settings):
         self.settings, self.validation = settings, validation
@@ -108,11 +109,10 @@ class Passes:
         return loss
 
     def _step(self, x, passes, seed):
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(self.model.residuals(x, passes, seed)))
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return loss
+        def loss(x, seed):
+            return tf.reduce_mean(tf.abs(self.model.residuals(x, passes, seed)))
+
+        return self.replicas.descend(loss, x, seed, self.model, self.optimizer)
 
     def validate(self):
         """Mean loss and PSNR by pass of the averaged network: (score, columns of the log after the first)."""

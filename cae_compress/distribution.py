@@ -67,6 +67,7 @@ class Replicas:
             self.count = strategy.num_replicas_in_sync
             self.has_peers = self.count > len(strategy.extended.worker_devices)
             self.is_chief = bool(strategy.extended.should_checkpoint)
+            self._of_chief = tf.function(self._sum_of_chief, reduce_retracing=True)
 
     def split(self, batch):
         """A batch, arrays with samples along their first axis, as `descend` takes it; the parts differ by one sample
@@ -126,20 +127,23 @@ class Replicas:
         if not self.has_peers:
             return
 
-        @tf.function
-        def of_chief(values):
-            def summed():
-                context = tf.distribute.get_replica_context()
-                counts = self.is_chief and tf.equal(context.replica_id_in_sync_group, 0)
-                known = [tf.where(counts, value, tf.zeros_like(value)) for value in values]
-                return context.all_reduce(tf.distribute.ReduceOp.SUM, known)
+        for dtype in sorted({str(variable.dtype) for variable in variables}):
+            alike = [tf.convert_to_tensor(variable) for variable in variables if str(variable.dtype) == dtype]
+            flat = self._of_chief(tf.concat([tf.reshape(value, [-1]) for value in alike], 0))
+            parts = iter(tf.split(flat, [value.shape.num_elements() for value in alike]))
+            for variable in variables:
+                if str(variable.dtype) == dtype:
+                    variable.assign(tf.reshape(next(parts), variable.shape))
 
-            return self._first(self._strategy.run(summed))
+    def _sum_of_chief(self, values):
+        """What `values`, a tensor, are in the chief's process: all others add zeros to them."""
 
-        for dtype in sorted({str(variable.dtype) for variable in variables}):  # `all_reduce` takes one at a time
-            alike = [variable for variable in variables if str(variable.dtype) == dtype]
-            for variable, value in zip(alike, of_chief([tf.convert_to_tensor(variable) for variable in alike])):
-                variable.assign(value)
+        def summed():
+            context = tf.distribute.get_replica_context()
+            counts = self.is_chief and tf.equal(context.replica_id_in_sync_group, 0)
+            return [context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(counts, values, tf.zeros_like(values)))]
+
+        return self._first(self._strategy.run(summed))[0]
 
     def _first(self, values):
         """Of what every replica of this process has, as all have the same, that of the first."""

@@ -188,15 +188,19 @@ def main(argv=None):
     parser.add_argument(
         "--learning-rate", type=float, default=Settings.learning_rate, help="Adam's highest rate (default: %(default)s)"
     )
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(steps=args.steps, seed=args.seed, start=args.start, learning_rate=args.learning_rate)
     train_pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
-    task = Reconstruction(train_pictures, validation, settings)
-    print(json.dumps(training.run(task, args.folder), indent=1))
-    if args.export:
-        export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = Reconstruction(train_pictures, validation, settings)
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
 
 
 if __name__ == "__main__":

@@ -187,15 +187,18 @@ def main(argv=None):
         "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
     )
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
     pictures, validation = photographs()
-    task = RateDistortion(pictures, validation, settings)
-    record = training.run(task, args.folder)
-    print(json.dumps(record, indent=1))
-    if args.export:
-        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = RateDistortion(pictures, validation, settings)
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

@@ -162,13 +162,17 @@ def main(argv=None):
     parser.add_argument("--folder", default=f"runs/{NAME}", help="where the run lives (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE", help="where to write the trained weights for use in the codec")
     args = parser.parse_args(argv)
     pictures, validation = photographs()
-    task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
-    print(json.dumps(training.run(task, args.folder), indent=1))
-    if args.export:
-        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import re
 import shutil
 import time
 import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from cae_compress.provenance import versions
 
 WARMUP_STEPS = 200
 AVERAGE_EVERY = 10
+BATCHES_AHEAD = 2
 
 
 class TrainingError(RuntimeError):
@@ -79,24 +82,38 @@ def _run(task, folder, progress):
     start = int(task.optimizer.iterations.numpy())
 
     bar = progress_bar(total=settings.steps, initial=start, show=progress and chief, unit="step", mininterval=2)
-    losses = []
-    for k, batch in enumerate(task.batches(start), start + 1):
+    losses, waited, worked = [], 0.0, 0.0
+    mark = time.monotonic()
+    for k, batch in enumerate(drawn_ahead(task.batches(start)), start + 1):
+        came = time.monotonic()
         losses.append(float(task.step(replicas.split(batch))))
+        if k > start + 1:  # the first step is compiled
+            waited, worked = waited + came - mark, worked + time.monotonic() - came
         if not np.isfinite(losses[-1]):
             culprit = f"the loss is {losses[-1]}" if is_finite(batch) else "the batch has values that are not finite"
             raise diverged(folder, task, k, culprit)
         bar.update()
-        if k % settings.validate_every and k < settings.steps:
-            continue
-        if not is_finite([*task.model.variables, *task.optimizer.variables]):
-            raise diverged(folder, task, k, "weights are not finite")
-        if chief:
-            measured = keeper.validate(k, float(np.mean(losses)))
-            bar.set_postfix({name: f"{value:.4g}" for name, value in measured.items()})
-        replicas.follow_chief(state)
-        losses = []
+        if k % settings.validate_every == 0 or k == settings.steps:
+            if not is_finite([*task.model.variables, *task.optimizer.variables]):
+                raise diverged(folder, task, k, "weights are not finite")
+            if chief:
+                measured = keeper.validate(k, float(np.mean(losses)))
+                bar.set_postfix({name: f"{value:.4g}" for name, value in measured.items()})
+            replicas.follow_chief(state)
+            losses = []
+        mark = time.monotonic()
     bar.close()
-    return keeper.finish() if chief else None
+    return keeper.finish(waited / (waited + worked) if worked else None) if chief else None
+
+
+def drawn_ahead(batches):
+    """Goes through batches, none of them None, while a thread draws the next ones: a step does not wait for them."""
+    batches = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(next, batches, None) for _ in range(BATCHES_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, batches, None))
+            yield batch
 
 
 class _Keeper:
@@ -142,10 +159,10 @@ class _Keeper:
         self.manager.save(checkpoint_number=k)
         return row
 
-    def finish(self):
+    def finish(self, waiting_share):
         """The record, of the best weights, which the model holds from now on."""
         self.board.close()
-        return write_record(self.task, self.folder, float(self.seconds))
+        return write_record(self.task, self.folder, float(self.seconds), waiting_share)
 
 
 def variables_of(tracked):
@@ -294,8 +311,15 @@ class CsvLog:
             csv.writer(file).writerow(row)
 
 
-def write_record(task, folder, seconds):
-    """Measure the best weights and write how they came to be."""
+def write_record(task, folder, seconds, waiting_share):
+    """Measure the best weights and write how they came to be.
+
+    Args:
+        task, folder: of `run`.
+        seconds: float, that all steps and validations have taken.
+        waiting_share: float, of the time of this process' steps that was spent on waiting for batches; None if it has
+            taken fewer than two.
+    """
     try:
         task.model.load_weights(folder / "best.weights.h5")
     except Exception as error:
@@ -304,6 +328,7 @@ def write_record(task, folder, seconds):
         "model": task.name,
         "settings": asdict(task.settings),
         "training_seconds": round(seconds),
+        "waiting_share": waiting_share and round(waiting_share, 4),
         **task.results(),
         "parameters": task.model.count_params(),
         "versions": versions(),

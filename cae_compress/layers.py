@@ -33,6 +33,7 @@ class UniformNoise(keras.layers.Layer):
     Call arguments:
         y: float tensor of any shape.
         training: bool; when False the layer is the identity.
+        seed: of `uniform`, what decides the noise; None for the next of the layer's own `seed_generator`.
 
     Returns:
         A tensor of the shape and dtype of `y`.
@@ -51,13 +52,11 @@ class UniformNoise(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, y, training=False):
+    def call(self, y, training=False, seed=None):
         if not training:
             return y
-        noise = keras.random.uniform(
-            keras.ops.shape(y), -self.amplitude, self.amplitude, dtype=y.dtype, seed=self.seed_generator
-        )
-        return y + noise
+        seed = self.seed_generator.next() if seed is None else seed
+        return y + uniform(tf.shape(y), seed, -self.amplitude, self.amplitude, y.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -110,6 +109,26 @@ class DepthToSpace(SpaceToDepth):
     def compute_output_shape(self, shape):
         b, h, w, c = shape
         return b, h and self.n * h, w and self.n * w, c // self.n**2
+
+
+def uniform(shape, seed, low, high, dtype=tf.float32):
+    """Random numbers of samples, which do not depend on how a batch is divided among replicas (`distribution`).
+
+    Args:
+        shape: int tensor, the first of which is the number of samples.
+        seed: whole numbers that decide them, shape (2,); of samples that are a part of a batch shape (4,), the last two
+            being the number of the first of them in the batch and the number of samples of the batch.
+        low, high: float, where they lie, uniformly.
+
+    Returns:
+        A tensor of the shape and dtype that are asked for.
+    """
+    seed = tf.convert_to_tensor(seed)
+    if seed.shape[0] == 2:
+        return tf.random.stateless_uniform(shape, seed, low, high, dtype)
+    first, size = tf.unstack(tf.cast(seed[2:], tf.int32))
+    of_batch = tf.random.stateless_uniform(tf.concat([[size], shape[1:]], 0), seed[:2], low, high, dtype)
+    return of_batch[first : first + shape[0]]
 
 
 def interpolate(table, u):

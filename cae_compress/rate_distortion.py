@@ -12,7 +12,7 @@ import keras  # isort: skip
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import training
+from cae_compress import distribution, training
 from cae_compress.photographs import random_squares
 
 
@@ -22,7 +22,7 @@ class RateDistortion:
     Args:
         name: of the network, which the record says.
         model: a Keras model, all variables made, with a method rate_distortion(x, training, seed) -> (bpp, mse), each
-            float32 (b,), of pictures x, uint8 (b, h, w, 3); the seed, int64 (2,), decides the noise.
+            float32 (b,), of pictures x, uint8 (b, h, w, 3); the seed, of `layers.uniform`, decides the noise.
         pictures: list of uint8 arrays (h, w, 3), to train on.
         validation: list of uint8 arrays (h, w, 3), sides multiples of what the network needs, that choose the best
             weights.
@@ -31,6 +31,7 @@ class RateDistortion:
     """
 
     columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
+    replicas = distribution.ONE
 
     def __init__(self, name, model, pictures, validation, settings):
         self.name, self.model, self.settings, self.validation = name, model, settings, validation
@@ -64,12 +65,11 @@ class RateDistortion:
         return loss
 
     def _step(self, x, seed):
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
+        def loss(x, seed):
             bpp, mse = self.model.rate_distortion(x, training=True, seed=seed)
-            loss = tf.reduce_mean(bpp + self.settings.lmbda * mse)
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return loss
+            return tf.reduce_mean(bpp + self.settings.lmbda * mse)
+
+        return self.replicas.descend(loss, x, seed, self.model, self.optimizer)
 
     def validate(self):
         """Mean loss, rate and PSNR of the averaged network: (score, columns of the log after the first)."""

@@ -2,7 +2,8 @@
 
 A run lives in a folder of its own: `checkpoints/` to resume from, `log.csv` and `tensorboard/` to watch,
 `best.weights.h5` and `record.json` as the result. Starting the same command again resumes where the last checkpoint was
-written, whatever ended the run. A run that diverges stops there and then, and keeps what it had before.
+written, whatever ended the run. A run that diverges stops there and then, and keeps what it had before. Several devices
+and machines may share each step (`distribution`): the first alone validates and writes.
 """
 
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
@@ -16,6 +17,8 @@ import re
 import shutil
 import time
 import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,30 +26,34 @@ import numpy as np
 import tensorflow as tf
 
 from cae_compress import files, loading
+from cae_compress.distribution import ONE
 from cae_compress.progress import progress_bar
 from cae_compress.provenance import versions
 
 WARMUP_STEPS = 200
 AVERAGE_EVERY = 10
+BATCHES_AHEAD = 2
 
 
 class TrainingError(RuntimeError):
     """A run cannot go on: it has diverged, or what it would resume from cannot be read."""
 
 
-def run(task, folder, progress=True):
+def run(task, folder, progress=True, replicas=ONE):
     """Train, resuming from `folder` if it holds a checkpoint. The same for every model.
 
     Args:
         task: what is trained, such as `Reconstruction`.
         folder: path of the run.
         progress: show a progress bar.
+        replicas: `distribution.Replicas` that share each step.
 
     Returns:
-        The training record, a dict, also written to `folder/record.json`; the task's model holds the best weights.
+        The training record, a dict, also written to `folder/record.json`; the task's model holds the best weights. In
+        processes that are not the chief's None, and the model holds the last weights.
 
     Raises:
-        ValueError: `folder` holds a run with other settings.
+        ValueError: `folder` holds a run with other settings, or there are more replicas than samples in a batch.
         TrainingError: a loss, a validation or a weight is not a finite number, or no checkpoint can be read.
         RuntimeError: this process was forked from one that uses TensorFlow (`loading`).
         OSError: the disk is full.
@@ -54,6 +61,7 @@ def run(task, folder, progress=True):
     loading.check_not_cut_off()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    task.replicas = replicas
     try:
         return _run(task, folder, progress)
     except Exception as error:
@@ -63,48 +71,106 @@ def run(task, folder, progress=True):
 
 
 def _run(task, folder, progress):
-    settings = task.settings
+    settings, replicas, chief = task.settings, task.replicas, task.replicas.is_chief
+    smallest = min(getattr(settings, name, replicas.count) for name in ("batch_size", "final_batch_size"))
+    if replicas.count > smallest:
+        raise ValueError(f"{replicas.count} devices cannot share a batch of {smallest}; let fewer take part")
+    keeper = _Keeper(task, folder) if chief else None
+    state = variables_of(task.tracked)
+    replicas.follow_chief(state)
     check_settings(folder / "settings.json", settings)
-    seconds, best = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
-    checkpoint = tf.train.Checkpoint(**task.tracked, seconds=seconds, best=best)
-    manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
-    restore(checkpoint, folder / "checkpoints")
     start = int(task.optimizer.iterations.numpy())
 
-    log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", *task.columns), start)
-    board = tf.summary.create_file_writer(str(folder / "tensorboard"))
-    bar = progress_bar(total=settings.steps, initial=start, show=progress, unit="step", mininterval=2)
-    losses, mark = [], time.monotonic()
-    for k, batch in enumerate(task.batches(start), start + 1):
-        losses.append(float(task.step(batch)))
+    bar = progress_bar(total=settings.steps, initial=start, show=progress and chief, unit="step", mininterval=2)
+    losses, waited, worked = [], 0.0, 0.0
+    mark = time.monotonic()
+    for k, batch in enumerate(drawn_ahead(task.batches(start)), start + 1):
+        came = time.monotonic()
+        losses.append(float(task.step(replicas.split(batch))))
+        if k > start + 1:  # the first step is compiled
+            waited, worked = waited + came - mark, worked + time.monotonic() - came
         if not np.isfinite(losses[-1]):
             culprit = f"the loss is {losses[-1]}" if is_finite(batch) else "the batch has values that are not finite"
             raise diverged(folder, task, k, culprit)
         bar.update()
-        if k % settings.validate_every and k < settings.steps:
-            continue
-        if not is_finite([*task.model.variables, *task.optimizer.variables]):
-            raise diverged(folder, task, k, "weights are not finite")
-        train_loss, losses = float(np.mean(losses)), []
+        if k % settings.validate_every == 0 or k == settings.steps:
+            if not is_finite([*task.model.variables, *task.optimizer.variables]):
+                raise diverged(folder, task, k, "weights are not finite")
+            if chief:
+                measured = keeper.validate(k, float(np.mean(losses)))
+                bar.set_postfix({name: f"{value:.4g}" for name, value in measured.items()})
+            replicas.follow_chief(state)
+            losses = []
+        mark = time.monotonic()
+    bar.close()
+    return keeper.finish(waited / (waited + worked) if worked else None) if chief else None
+
+
+def drawn_ahead(batches):
+    """Goes through batches, none of them None, while a thread draws the next ones: a step does not wait for them."""
+    batches = iter(batches)
+    with ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(next, batches, None) for _ in range(BATCHES_AHEAD))
+        while (batch := coming.popleft().result()) is not None:
+            coming.append(thread.submit(next, batches, None))
+            yield batch
+
+
+class _Keeper:
+    """What the chief does beside training: it resumes, validates, and writes what a run leaves in its folder."""
+
+    def __init__(self, task, folder):
+        self.task, self.folder = task, folder
+        check_settings(folder / "settings.json", task.settings)
+        if not (folder / "settings.json").exists():
+            with files.replacing(folder / "settings.json") as partial:
+                partial.write_text(json.dumps(asdict(task.settings), indent=1))
+        self.seconds, self.best = tf.Variable(0.0, dtype=tf.float64), tf.Variable(-np.inf, dtype=tf.float64)
+        checkpoint = tf.train.Checkpoint(**task.tracked, seconds=self.seconds, best=self.best)
+        self.manager = tf.train.CheckpointManager(checkpoint, folder / "checkpoints", max_to_keep=2)
+        restore(checkpoint, folder / "checkpoints")
+        start = int(task.optimizer.iterations.numpy())
+        self.log = CsvLog(folder / "log.csv", ("step", "seconds", "learning_rate", *task.columns), start)
+        self.board = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self.mark = time.monotonic()
+
+    def validate(self, k, train_loss):
+        """After step k: validate, keep the weights if they are the best, log, and write a checkpoint.
+
+        Returns:
+            dict of the task's columns, also written to the log.
+        """
+        task, folder = self.task, self.folder
         score, measured = task.validate()
         if np.isnan(measured).any() or not score > -np.inf:
             raise diverged(folder, task, k, f"the validation gives {dict(zip(task.columns[1:], measured))}")
-        seconds.assign_add(time.monotonic() - mark)
-        mark = time.monotonic()
-        if score > best.numpy():
-            best.assign(score)
+        self.seconds.assign_add(time.monotonic() - self.mark)
+        self.mark = time.monotonic()
+        if score > self.best.numpy():
+            self.best.assign(score)
             with files.replacing(folder / "best.weights.h5") as partial:
                 make_room(partial, task.model)
                 task.save(partial)
-        log.append((k, round(float(seconds), 1), task.learning_rate, train_loss, *measured))
-        with board.as_default(step=k):
-            for name, value in zip(task.columns, (train_loss, *measured)):
+        row = dict(zip(task.columns, (train_loss, *measured)))
+        self.log.append((k, round(float(self.seconds), 1), task.learning_rate, *row.values()))
+        with self.board.as_default(step=k):
+            for name, value in row.items():
                 tf.summary.scalar(name, value)
-        manager.save(checkpoint_number=k)
-        bar.set_postfix({name: f"{value:.4g}" for name, value in zip(task.columns, (train_loss, *measured))})
-    bar.close()
-    board.close()
-    return write_record(task, folder, float(seconds))
+        self.manager.save(checkpoint_number=k)
+        return row
+
+    def finish(self, waiting_share):
+        """The record, of the best weights, which the model holds from now on."""
+        self.board.close()
+        return write_record(self.task, self.folder, float(self.seconds), waiting_share)
+
+
+def variables_of(tracked):
+    """All variables of a dict of models, optimizers, lists of variables and variables."""
+    found = []
+    for value in tracked.values():
+        found += value if isinstance(value, list) else getattr(value, "variables", [value])
+    return found
 
 
 def schedule(k, steps, decay_steps):
@@ -224,12 +290,8 @@ def full_disk(folder):
 
 def check_settings(path, settings):
     """Refuse to continue a run under settings other than those it began with."""
-    text = json.dumps(asdict(settings), indent=1)
     if path.exists() and json.loads(path.read_text()) != asdict(settings):
         raise ValueError(f"{path.parent} holds a run with other settings; choose another folder or delete it")
-    if not path.exists():
-        with files.replacing(path) as partial:
-            partial.write_text(text)
 
 
 class CsvLog:
@@ -249,8 +311,15 @@ class CsvLog:
             csv.writer(file).writerow(row)
 
 
-def write_record(task, folder, seconds):
-    """Measure the best weights and write how they came to be."""
+def write_record(task, folder, seconds, waiting_share):
+    """Measure the best weights and write how they came to be.
+
+    Args:
+        task, folder: of `run`.
+        seconds: float, that all steps and validations have taken.
+        waiting_share: float, of the time of this process' steps that was spent on waiting for batches; None if it has
+            taken fewer than two.
+    """
     try:
         task.model.load_weights(folder / "best.weights.h5")
     except Exception as error:
@@ -259,6 +328,7 @@ def write_record(task, folder, seconds):
         "model": task.name,
         "settings": asdict(task.settings),
         "training_seconds": round(seconds),
+        "waiting_share": waiting_share and round(waiting_share, 4),
         **task.results(),
         "parameters": task.model.count_params(),
         "versions": versions(),

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from cae_compress.latent_codec.network_pair import with_weights
+from cae_compress.layers import uniform
 
 CHANNELS = 96
 PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
@@ -176,14 +177,14 @@ class Balle2017(keras.Model):
         Args:
             x: uint8 (b, h, w, 3), h and w multiples of 16.
             training: latents have noise; otherwise they are rounded.
-            seed: two whole numbers that decide the noise.
+            seed: two whole numbers that decide the noise, or four (`layers.uniform`).
 
         Returns:
             (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
         """
         x = tf.cast(x, tf.float32) / 255
         y = self.g_a(x)
-        y_hat = y + tf.random.stateless_uniform(tf.shape(y), seed, -0.5, 0.5) if training else tf.round(y)
+        y_hat = y + uniform(tf.shape(y), seed, -0.5, 0.5) if training else tf.round(y)
         bits = self.density(y_hat)
         x_hat = tf.cast(self.g_s(y_hat), tf.float32)
         num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)

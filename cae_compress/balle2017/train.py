@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import training
+from cae_compress import distribution, training
 from cae_compress.balle2017 import export
 from cae_compress.balle2017.network import CHANNELS, Balle2017
 from cae_compress.balle2017.start import start_from, start_linear
@@ -88,19 +88,23 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=Settings.steps, help="of each network (default: %(default)s)")
     parser.add_argument("--decay-steps", type=int, default=Settings.decay_steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FOLDER", help="where to write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     if unknown := set(args.model) - set(LMBDAS):
         parser.error(f"there is no model {', '.join(sorted(unknown))}")
     pictures, validation = photographs()
     validation = validation[:VALIDATION_PICTURES]
-    for name in (START, *(args.model or LMBDAS)):  # the first is over at once if it is there
-        options = {} if name == START else {"steps": args.steps, "decay_steps": args.decay_steps}
-        task = task_of(name, pictures, validation, settings_of(name, args.folder, seed=args.seed, **options))
-        print(json.dumps(training.run(task, f"{args.folder}/{name}"), indent=1))
-        if args.export and name != START:
-            fitted_to = to_fit_coder(pictures)
-            export.export(task.model, f"{args.folder}/{name}", fitted_to, f"{args.export}/{name}.npz")
+    with distribution.replicas(args.strategy) as replicas:
+        for name in (START, *(args.model or LMBDAS)):  # the first is over at once if it is there
+            options = {} if name == START else {"steps": args.steps, "decay_steps": args.decay_steps}
+            task = task_of(name, pictures, validation, settings_of(name, args.folder, seed=args.seed, **options))
+            record = training.run(task, f"{args.folder}/{name}", replicas=replicas)
+            if record:
+                print(json.dumps(record, indent=1))
+            if record and args.export and name != START:
+                fitted_to = to_fit_coder(pictures)
+                export.export(task.model, f"{args.folder}/{name}", fitted_to, f"{args.export}/{name}.npz")
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ class CAE(keras.Model):
 
     Call arguments:
         x: float tensor, shape (b, h, w, 1), in [0, 1]; h and w are multiples of 8.
+        training, seed: of `UniformNoise`.
 
     Returns:
         x_hat, of the shape of `x`.
@@ -82,9 +83,9 @@ class CAE(keras.Model):
         self.g_s = synthesis(dtype)
         self.built = True  # all variables exist
 
-    def call(self, x, training=False):
+    def call(self, x, training=False, seed=None):
         y = self.g_a(x, training=training)
-        y_noisy = self.noise(y, training=training)
+        y_noisy = self.noise(y, training=training, seed=seed)
         return self.g_s(y_noisy, training=training)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)])

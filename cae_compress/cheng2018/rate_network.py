@@ -62,19 +62,20 @@ class RateCAE(CAE):
         self.context = CausalContext(CODE_CHANNELS, dtype="float32")
         self.context.build(None)
 
-    def rate_distortion(self, x, training=False):
+    def rate_distortion(self, x, training=False, seed=None):
         """Rate and distortion of planes, three of which are a picture.
 
         Args:
             x: float tensor, shape (b, h, w, 1), in [0, 1].
             training: the code has noise; otherwise it is rounded to quantization steps.
+            seed: of `UniformNoise`.
 
         Returns:
             (bpp, mse): scalars; information in bits a pixel of three planes, mean squared error of planes in [0, 1].
         """
         step = 2 * self.noise.amplitude
         y = self.g_a(x, training=training)
-        y_hat = self.noise(y, training=True) if training else step * tf.round(y / step)
+        y_hat = self.noise(y, training=True, seed=seed) if training else step * tf.round(y / step)
         bits = self.context(tf.cast(y_hat, tf.float32) / step)
         x_hat = tf.cast(self.g_s(y_hat, training=training), tf.float32)
         return 3 * tf.reduce_sum(bits) / tf.cast(tf.size(x), tf.float32), tf.reduce_mean(tf.square(x_hat - x))

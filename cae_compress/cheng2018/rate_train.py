@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import datasets, training
+from cae_compress import datasets, distribution, training
 from cae_compress.cheng2018 import export, train
 from cae_compress.cheng2018.network import as_planes
 from cae_compress.cheng2018.rate_codec import RATE_MODELS
@@ -50,16 +50,10 @@ class RateDistortion(train.Reconstruction):
     columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
     network = RateCAE
 
-    @tf.function
-    def step(self, x):
-        """One gradient step; returns the loss."""
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            bpp, mse = self.model.rate_distortion(x, training=True)
-            loss = mse + bpp / (self.settings.lmbda * 255**2)
-            scaled = self.optimizer.scale_loss(loss)
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables))
-        return loss
+    def loss(self, x, seed):
+        """Rate and distortion of planes, a scalar; the seed decides the noise."""
+        bpp, mse = self.model.rate_distortion(x, training=True, seed=seed)
+        return mse + bpp / (self.settings.lmbda * 255**2)
 
     def validate(self):
         """(score to maximise, columns of the log after the first), of the rounded code."""
@@ -90,20 +84,24 @@ def main(argv=None):
     parser.add_argument("--folder", default="runs", help="where the runs live (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="gradient steps (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FOLDER", help="where to write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     if unknown := set(args.model) - set(LMBDAS):
         parser.error(f"there is no model {', '.join(sorted(unknown))}")
     pictures = datasets.load_imagenette("train", Settings.picture_size)
     validation = datasets.load_imagenette("val", Settings.picture_size)
-    for name in args.model or LMBDAS:
-        task = RateDistortion(pictures, validation, Settings.of(LMBDAS[name], steps=args.steps, seed=args.seed))
-        task.name = name
-        folder = f"{args.folder}/{name}"
-        print(json.dumps(training.run(task, folder), indent=1))
-        if args.export:
-            path, step = f"{args.export}/{name}.npz", 2 * task.settings.noise_amplitude
-            export.export(task.model, folder, pictures, export.context_photographs(), path, step)
+    with distribution.replicas(args.strategy) as replicas:
+        for name in args.model or LMBDAS:
+            task = RateDistortion(pictures, validation, Settings.of(LMBDAS[name], steps=args.steps, seed=args.seed))
+            task.name = name
+            folder = f"{args.folder}/{name}"
+            record = training.run(task, folder, replicas=replicas)
+            if record:
+                print(json.dumps(record, indent=1))
+            if record and args.export:
+                path, step = f"{args.export}/{name}.npz", 2 * task.settings.noise_amplitude
+                export.export(task.model, folder, pictures, export.context_photographs(), path, step)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import datasets, training
+from cae_compress import datasets, distribution, training
 from cae_compress.cheng2018 import color, export
 from cae_compress.cheng2018.network import CAE, as_planes
 from cae_compress.cheng2018.start import start_as_dct
@@ -113,6 +113,7 @@ class Reconstruction:
     name = "cheng2018"
     columns = ("train_mse", "validation_psnr_db")
     network = CAE
+    replicas = distribution.ONE
 
     def __init__(self, pictures, validation, settings=Settings()):
         self.pictures, self.validation, self.settings = pictures, validation, settings
@@ -147,13 +148,13 @@ class Reconstruction:
     @tf.function
     def step(self, x):
         """One gradient step; returns the loss."""
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            x_hat = self.model(x, training=True)
-            mse = tf.reduce_mean(tf.square(tf.cast(x_hat, tf.float32) - x))
-            loss = self.optimizer.scale_loss(mse)
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return mse
+        seed = self.model.noise.seed_generator.next()
+        return self.replicas.descend(self.loss, x, seed, self.model, self.optimizer)
+
+    def loss(self, x, seed):
+        """Mean squared error of planes, a scalar; the seed decides the noise."""
+        x_hat = self.model(x, training=True, seed=seed)
+        return tf.reduce_mean(tf.square(tf.cast(x_hat, tf.float32) - x))
 
     def validate(self):
         """(score to maximise, columns of the log after the first)."""
@@ -187,15 +188,19 @@ def main(argv=None):
     parser.add_argument(
         "--learning-rate", type=float, default=Settings.learning_rate, help="Adam's highest rate (default: %(default)s)"
     )
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(steps=args.steps, seed=args.seed, start=args.start, learning_rate=args.learning_rate)
     train_pictures = datasets.load_imagenette("train", settings.picture_size)
     validation = datasets.load_imagenette("val", settings.picture_size)
-    task = Reconstruction(train_pictures, validation, settings)
-    print(json.dumps(training.run(task, args.folder), indent=1))
-    if args.export:
-        export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = Reconstruction(train_pictures, validation, settings)
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
 
 
 if __name__ == "__main__":

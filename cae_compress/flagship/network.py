@@ -31,7 +31,7 @@ from cae_compress.flagship.integer_context import MIN_LOG_SCALE, NUM_LMBDAS
 from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.transforms import CHANNELS, analysis, start_as, synthesis
 from cae_compress.flagship.trellis import DEPENDENT_FROM
-from cae_compress.layers import interpolate, logistic_bits, round_straight_through
+from cae_compress.layers import interpolate, logistic_bits, round_straight_through, uniform
 
 DEPENDENT_LOG_SCALE = MIN_LOG_SCALE + DEPENDENT_FROM / BUCKETS_PER_UNIT
 DEPENDENT_ERROR = 0.73  # measured on held-out photographs: root mean square of the trellis' errors over rounding's
@@ -83,7 +83,7 @@ class RDCAE(keras.Model):
             x: uint8 (b, h, w, 3), h and w multiples of 16.
             u: float32 (b,), places between the lambdas, 0 to 7.
             training: use noise in the rate; otherwise what is coded.
-            seed: two whole numbers that decide the noise.
+            seed: two whole numbers that decide the noise, or four (`layers.uniform`).
 
         Returns:
             (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
@@ -108,7 +108,7 @@ class RDCAE(keras.Model):
 
     def proxies(self, y, q, seed):
         """What stands in for the rounded q while training: (in the rate, in the distortion)."""
-        return y + tf.random.stateless_uniform(tf.shape(y), seed, -0.5, 0.5), q
+        return y + uniform(tf.shape(y), seed, -0.5, 0.5), q
 
     def expect(self, q, u):
         """Mean and log scale of every q."""

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import training, weights
+from cae_compress import distribution, training, weights
 from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
 from cae_compress.flagship.gains import lmbda_of
@@ -70,6 +70,7 @@ class RateDistortion:
 
     name = "rdcae"
     network = RDCAE
+    replicas = distribution.ONE
     columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
 
     def __init__(self, photographs, validation, settings=Settings()):
@@ -123,16 +124,15 @@ class RateDistortion:
         """One gradient step, whose noise is a function of (seed, number of the step); returns the loss."""
         self.optimizer.learning_rate.assign(self.learning_rate)
         k = int(self.optimizer.iterations.numpy())
-        loss = self._step(*batch, tf.constant([self.settings.seed, k], tf.int64))
+        loss = self._step(batch, tf.constant([self.settings.seed, k], tf.int64))
         self.averages.update(k + 1)
         return loss
 
-    def _step(self, x, u, seed):
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self.loss(x, u, training=True, seed=seed)[0])
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return loss
+    def _step(self, batch, seed):
+        def loss(batch, seed):
+            return tf.reduce_mean(self.loss(*batch, training=True, seed=seed)[0])
+
+        return self.replicas.descend(loss, batch, seed, self.model, self.optimizer)
 
     def validate(self):
         """Mean loss, rate and PSNR of the averaged network: (score, columns of the log after the first)."""
@@ -187,15 +187,18 @@ def main(argv=None):
         "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
     )
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
     pictures, validation = photographs()
-    task = RateDistortion(pictures, validation, settings)
-    record = training.run(task, args.folder)
-    print(json.dumps(record, indent=1))
-    if args.export:
-        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = RateDistortion(pictures, validation, settings)
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

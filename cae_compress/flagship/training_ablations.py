@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from cae_compress import metrics
+from cae_compress import distribution, metrics
 from cae_compress.flagship.integer_context import PATCH
 from cae_compress.flagship.network import RDCAE
 from cae_compress.flagship.train import RateDistortion, Settings
@@ -67,14 +67,14 @@ VARIANTS = {
 }
 
 
-def train_variant(name, folder, settings, data):
+def train_variant(name, folder, settings, data, replicas=distribution.ONE):
     """Train one of `VARIANTS`, resuming in its folder: the finished task."""
 
     class Task(RateDistortion):
         network = VARIANTS[name]
 
     task = Task(*data, settings)
-    run(task, folder)
+    run(task, folder, replicas=replicas)
     return task
 
 
@@ -100,16 +100,20 @@ def main(argv=None):
     )
     parser.add_argument("--folder", default="runs/ablations", help="where the runs live (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=1_500, help="gradient steps of each (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--out", default="data/training_ablations.csv", help="table to write (default: %(default)s)")
     args = parser.parse_args(argv)
     settings = Settings(steps=args.steps, decay_steps=args.steps // 2, validate_every=args.steps // 2)
     data, results = photographs(), {}
-    for name in VARIANTS:
-        task = train_variant(name, Path(args.folder) / name.replace(" ", "_"), settings, data)
-        results[name] = task, task.curves()
-    rows = pd.DataFrame(table(results))
-    rows.to_csv(args.out, index=False, float_format="%.5g")
-    print(rows.to_string(index=False))
+    with distribution.replicas(args.strategy) as replicas:
+        for name in VARIANTS:
+            task = train_variant(name, Path(args.folder) / name.replace(" ", "_"), settings, data, replicas)
+            if replicas.is_chief:
+                results[name] = task, task.curves()
+        if replicas.is_chief:
+            rows = pd.DataFrame(table(results))
+            rows.to_csv(args.out, index=False, float_format="%.5g")
+            print(rows.to_string(index=False))
 
 
 if __name__ == "__main__":

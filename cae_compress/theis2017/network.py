@@ -25,7 +25,7 @@ import tensorflow as tf
 from keras import layers
 
 from cae_compress.latent_codec.network_pair import with_weights
-from cae_compress.layers import DepthToSpace, LargerOf, round_straight_through
+from cae_compress.layers import DepthToSpace, LargerOf, round_straight_through, uniform
 
 WIDTH = 64
 FIRST_WIDTH = 32  # of the layers at half resolution
@@ -117,7 +117,7 @@ class Theis2017(keras.Model):
         Args:
             x: uint8 (b, h, w, 3), h and w multiples of 8.
             training: the rate is the bound of the paper, else that of the rounded latents under the mixtures.
-            seed: two whole numbers that decide the noise.
+            seed: two whole numbers that decide the noise, or four (`layers.uniform`).
 
         Returns:
             (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
@@ -126,7 +126,7 @@ class Theis2017(keras.Model):
         scale = tf.exp(self.log_scale)
         q = round_straight_through(tf.cast(self.g_a(x), tf.float32) * scale)
         if training:
-            bits = self.mixtures(q + tf.random.stateless_uniform(tf.shape(q), seed, -0.5, 0.5))
+            bits = self.mixtures(q + uniform(tf.shape(q), seed, -0.5, 0.5))
         else:
             bits = self.mixtures(q, integrated=True)
         x_hat = tf.cast(self.g_s(q / scale), tf.float32)

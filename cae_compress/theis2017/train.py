@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import training
+from cae_compress import distribution, training
 from cae_compress.photographs import photographs, to_fit_coder
 from cae_compress.rate_distortion import RateDistortion, random_batch
 from cae_compress.theis2017 import export
@@ -99,23 +99,27 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=Settings.steps, help="of each network (default: %(default)s)")
     parser.add_argument("--decay-steps", type=int, default=Settings.decay_steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FOLDER", help="where to write the trained weights for use in a codec")
     args = parser.parse_args(argv)
     if unknown := set(args.model) - set(NETWORKS):
         parser.error(f"there is no model {', '.join(sorted(unknown))}")
     pictures, validation = photographs()
     validation = validation[:VALIDATION_PICTURES]
-    for name in args.model or NETWORKS:
-        models = {}
-        for run, settings in settings_of(name, args.folder, args.steps, args.decay_steps, seed=args.seed).items():
-            task = task_of(run, pictures, validation, settings)
-            print(json.dumps(training.run(task, f"{args.folder}/{run}"), indent=1))
-            models[run] = task.model
-        if args.export:
-            fitted_to = to_fit_coder(pictures)
-            runs = [f"{name}-fine", name, f"{name}-coarse"]
-            folders = [f"{args.folder}/{run}" for run in runs]
-            export.export([models[run] for run in runs], folders, fitted_to, f"{args.export}/{name}.npz")
+    with distribution.replicas(args.strategy) as replicas:
+        for name in args.model or NETWORKS:
+            models = {}
+            for run, settings in settings_of(name, args.folder, args.steps, args.decay_steps, seed=args.seed).items():
+                task = task_of(run, pictures, validation, settings)
+                record = training.run(task, f"{args.folder}/{run}", replicas=replicas)
+                if record:
+                    print(json.dumps(record, indent=1))
+                models[run] = task.model
+            if record and args.export:
+                fitted_to = to_fit_coder(pictures)
+                runs = [f"{name}-fine", name, f"{name}-coarse"]
+                folders = [f"{args.folder}/{run}" for run in runs]
+                export.export([models[run] for run in runs], folders, fitted_to, f"{args.export}/{name}.npz")
 
 
 if __name__ == "__main__":

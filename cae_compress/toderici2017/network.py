@@ -25,6 +25,7 @@ import keras  # isort: skip
 import tensorflow as tf
 from keras import layers
 
+from cae_compress.layers import uniform
 from cae_compress.toderici2017.bits import BITS, PATCH
 
 PADDED = {"padding": "same", "data_format": "channels_last"}  # of all convolutions
@@ -175,13 +176,14 @@ class Toderici2017(keras.Model):
         Args:
             x: uint8 (b, h, w, 3), h and w multiples of 16.
             passes: int, 1 to 8.
-            seed: int64 (2,) that decides the bits of a stochastic binarizer; None for signs, as in a file.
+            seed: int64 (2,) or (4,), of `layers.uniform`, that decides the bits of a stochastic binarizer; None for
+                signs, as in a file.
         """
         r, states, u, left_over = tf.cast(x, tf.float32) / 255 - 0.5, (None, None), None, []
         for t in range(passes):
             if seed is not None:
                 shape = tf.concat([tf.shape(r)[:1], tf.shape(r)[1:3] // PATCH, [BITS]], 0)
-                u = tf.random.stateless_uniform(shape, seed + tf.constant([0, t << 40], tf.int64))
+                u = uniform(shape, seed + tf.constant([0, t << 40, 0, 0][: seed.shape[0]], tf.int64), 0, 1)
             _, r, states = self.one_pass(r, GAINS[t], states, u)
             left_over.append(r)
         return tf.stack(left_over)

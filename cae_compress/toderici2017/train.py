@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cae_compress import training
+from cae_compress import distribution, training
 from cae_compress.photographs import photographs, to_fit_coder
 from cae_compress.rate_distortion import random_batch
 from cae_compress.toderici2017 import export
@@ -74,6 +74,7 @@ class Passes:
     """
 
     name = NAME
+    replicas = distribution.ONE
 
     def __init__(self, pictures, validation, settings):
         self.settings, self.validation = settings, validation
@@ -108,11 +109,10 @@ class Passes:
         return loss
 
     def _step(self, x, passes, seed):
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.abs(self.model.residuals(x, passes, seed)))
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        return loss
+        def loss(x, seed):
+            return tf.reduce_mean(tf.abs(self.model.residuals(x, passes, seed)))
+
+        return self.replicas.descend(loss, x, seed, self.model, self.optimizer)
 
     def validate(self):
         """Mean loss and PSNR by pass of the averaged network: (score, columns of the log after the first)."""
@@ -162,13 +162,17 @@ def main(argv=None):
     parser.add_argument("--folder", default=f"runs/{NAME}", help="where the run lives (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=Settings.steps, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=Settings.seed, help="seed of everything (default: %(default)s)")
+    distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE", help="where to write the trained weights for use in the codec")
     args = parser.parse_args(argv)
     pictures, validation = photographs()
-    task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
-    print(json.dumps(training.run(task, args.folder), indent=1))
-    if args.export:
-        export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
+    with distribution.replicas(args.strategy) as replicas:
+        task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
+        record = training.run(task, args.folder, replicas=replicas)
+        if record:
+            print(json.dumps(record, indent=1))
+        if record and args.export:
+            export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 
 
 if __name__ == "__main__":

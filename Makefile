@@ -19,7 +19,7 @@ demo: $(READY)
 	@echo "Tables, figures and the executed notebook are in build/."
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check

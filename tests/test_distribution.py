@@ -15,21 +15,23 @@ import pytest
 import tensorflow as tf
 
 import cae_compress
-from cae_compress import distribution
+from cae_compress import distribution, training
 from cae_compress.cheng2018 import train
+from cae_compress.layers import uniform
 
 PROGRAM = """
 import sys
 import tensorflow as tf
 model, strategy, folder = sys.argv[1:]
 tf.config.threading.set_intra_op_parallelism_threads(1)
-if strategy == "mirrored":  # two logical devices stand in for two GPUs
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # it takes longer than twenty steps
+if strategy == "mirrored":  # logical devices stand in for GPUs; with four, parts of six samples differ
     [processor] = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 4)
 import numpy as np
 from cae_compress import datasets, distribution, training
 with distribution.replicas(strategy) as replicas:
-    assert replicas.count == (1 if strategy == "none" else 2)
+    assert replicas.count == {"none": 1, "mirrored": 4, "multiworker": 2}[strategy]
     pictures = [picture[:96, :96] for picture in datasets.bundled().values()]
     if model == "cheng2018":
         from cae_compress.cheng2018.train import Reconstruction, Settings
@@ -101,7 +103,7 @@ def alone(tmp_path_factory):
     return run
 
 
-def test_two_devices_come_to_the_weights_of_one(alone, tmp_path):
+def test_four_devices_come_to_the_weights_of_one(alone, tmp_path):
     assert_same(trained("cheng2018", "mirrored", tmp_path / "run"), alone("cheng2018"))
 
 
@@ -122,6 +124,23 @@ def test_one_of_two_processes_killed_the_same_command_goes_on_to_the_same_weight
     assert chief.returncode != 0 and "another process of this training has ended" in said
     assert not (folder / "checkpoints" / "ckpt-20.index").exists(), "it was to be killed half-way"
     assert_same(trained("cheng2018", "multiworker", folder, processes=2), alone("cheng2018"))
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_noise_of_a_part_is_that_part_of_the_noise_of_the_batch(dtype):
+    whole = uniform((6, 3, 2), (1, 5), -2.0, 3.0, dtype).numpy()
+    part = uniform((2, 3, 2), tf.constant([1, 5, 3, 6], tf.int64), -2.0, 3.0, dtype).numpy()
+    assert np.array_equal(part, whole[3:5]) and not np.array_equal(part, whole[:2])
+    assert whole.min() < -1 and 2 < whole.max() <= 3
+
+
+def test_more_devices_than_samples_are_refused_before_anything_is_written(crops, tmp_path):
+    replicas = distribution.Replicas()
+    replicas.count = 5
+    settings = train.Settings(steps=2, batch_size=4, crop=32, picture_size=48)
+    with pytest.raises(ValueError, match="5 devices cannot share a batch of 4"):
+        training.run(train.Reconstruction(crops, crops[:2], settings), tmp_path / "run", replicas=replicas)
+    assert not list((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", "no JSON", '{"cluster": {"worker": ["a"]}, "task": {"index": 0}}'])

@@ -70,6 +70,14 @@ def run(task, folder, progress=True, replicas=ONE):
         raise
 
 
+def run_command(task, folder, replicas):
+    """`run` for a command line: the record is printed, too."""
+    record = run(task, folder, replicas=replicas)
+    if record:
+        print(json.dumps(record, indent=1))
+    return record
+
+
 def _run(task, folder, progress):
     settings, replicas, chief = task.settings, task.replicas, task.replicas.is_chief
     smallest = min(getattr(settings, name, replicas.count) for name in ("batch_size", "final_batch_size"))

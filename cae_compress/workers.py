@@ -28,6 +28,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from cae_compress import provenance
+from cae_compress.progress import progress_bar
 
 LOCAL = "local"
 TASK_SECONDS = 2  # what a task of a cluster should take, so that handing it out costs little beside it
@@ -103,6 +104,16 @@ def run(function, items, jobs=None, dask=None, seen=(), killed=None):
         return
     with processes(jobs) if dask is None else cluster(dask, jobs, seen) as pool:
         yield from _run(pool, function, items, killed)
+
+
+def results(function, items, unit, progress=True, **where):
+    """What a function returns for items, a list in their order, with a progress bar; `where` is for `run`."""
+    found = [None] * len(items)
+    with progress_bar(show=progress, total=len(items), unit=unit) as bar:
+        for k, result in run(function, items, **where):
+            found[k] = result
+            bar.update()
+    return found
 
 
 def _run(pool, function, items, killed):

@@ -7,7 +7,6 @@ One run begins with a linear transform (`start`); the networks of all lambdas go
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,9 +98,7 @@ def main(argv=None):
         for name in (START, *(args.model or LMBDAS)):  # the first is over at once if it is there
             options = {} if name == START else {"steps": args.steps, "decay_steps": args.decay_steps}
             task = task_of(name, pictures, validation, settings_of(name, args.folder, seed=args.seed, **options))
-            record = training.run(task, f"{args.folder}/{name}", replicas=replicas)
-            if record:
-                print(json.dumps(record, indent=1))
+            record = training.run_command(task, f"{args.folder}/{name}", replicas)
             if record and args.export and name != START:
                 fitted_to = to_fit_coder(pictures)
                 export.export(task.model, f"{args.folder}/{name}", fitted_to, f"{args.export}/{name}.npz")

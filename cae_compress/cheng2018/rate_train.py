@@ -9,7 +9,6 @@ to be chosen. The paper's noise of 2**-10 becomes that of a quantizer: U(-step/2
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,9 +95,7 @@ def main(argv=None):
             task = RateDistortion(pictures, validation, Settings.of(LMBDAS[name], steps=args.steps, seed=args.seed))
             task.name = name
             folder = f"{args.folder}/{name}"
-            record = training.run(task, folder, replicas=replicas)
-            if record:
-                print(json.dumps(record, indent=1))
+            record = training.run_command(task, folder, replicas)
             if record and args.export:
                 path, step = f"{args.export}/{name}.npz", 2 * task.settings.noise_amplitude
                 export.export(task.model, folder, pictures, export.context_photographs(), path, step)

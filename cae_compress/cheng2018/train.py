@@ -9,7 +9,6 @@ Source: Cheng et al., PCS 2018, section II-A.
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 
 import keras
@@ -196,9 +195,7 @@ def main(argv=None):
     validation = datasets.load_imagenette("val", settings.picture_size)
     with distribution.replicas(args.strategy) as replicas:
         task = Reconstruction(train_pictures, validation, settings)
-        record = training.run(task, args.folder, replicas=replicas)
-        if record:
-            print(json.dumps(record, indent=1))
+        record = training.run_command(task, args.folder, replicas)
         if record and args.export:
             export.export(task.model, args.folder, train_pictures, export.context_photographs(), args.export)
 

@@ -26,7 +26,6 @@ from cae_compress.flagship.integer_context import GROUPS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import bucket_of
 from cae_compress.photographs import held_out
-from cae_compress.progress import progress_bar
 
 QUALITIES = (15, 35, 55, 75, 95)
 SHIPPED, ESTIMATE = "as shipped", "the model's own bits instead of files (estimate)"
@@ -147,11 +146,7 @@ def shipped():
 def table_of(function, codec, num_pictures, **where):
     """The table, given a function of (variant, number of a picture); `where` is for `workers.run`."""
     tasks = [(variant, k) for variant in variants(codec) for k in range(num_pictures)]
-    curves = {}
-    with progress_bar(total=len(tasks), unit="curve") as bar:
-        for n, result in workers.run(function, tasks, **where):
-            curves[tasks[n]] = result
-            bar.update()
+    curves = dict(zip(tasks, workers.results(function, tasks, "curve", **where)))
 
     def bd_rate(variant, k):
         return metrics.bd_rate(*curves[variant, k], *curves[SHIPPED, k])

@@ -219,12 +219,10 @@ class Transforms:
     def encode_pictures(self, x, u):
         """A picture uint8 (1, h, w, 3), h and w multiples of 16 -> y in quantization steps, float32 (1, h/16, w/16,
         CHANNELS); u: float, the quality's place between the lambdas."""
-        with self.lock:
-            y = self.g_a([x], u)[0].copy()
+        y = self._encode(x, u)
         if self.agree(y, step(self.arrays, u), x):
             return y
-        with self.in_float32.lock:
-            return self.in_float32.g_a([x], u)[0].copy()
+        return self.in_float32._encode(x, u)
 
     def decode_pictures(self, q, offsets, u):
         """Latents int16 (1, h, w, CHANNELS) in half steps, their offsets int8 in `centroids.UNIT` -> a picture uint8
@@ -233,6 +231,10 @@ class Transforms:
         if self.agree(q, step(self.arrays, u) / PER_STEP, x):
             return x
         return self.in_float32._decode(q, offsets, u)
+
+    def _encode(self, x, u):
+        with self.lock:
+            return self.g_a([x], u)[0].copy()
 
     def _decode(self, q, offsets, u):
         with self.lock:

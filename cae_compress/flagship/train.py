@@ -8,7 +8,6 @@ of a run uses larger squares and a falling learning rate.
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 
 import keras
@@ -194,9 +193,7 @@ def main(argv=None):
     pictures, validation = photographs()
     with distribution.replicas(args.strategy) as replicas:
         task = RateDistortion(pictures, validation, settings)
-        record = training.run(task, args.folder, replicas=replicas)
-        if record:
-            print(json.dumps(record, indent=1))
+        record = training.run_command(task, args.folder, replicas)
         if record and args.export:
             export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 

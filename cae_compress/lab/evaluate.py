@@ -16,6 +16,7 @@ What a codec cannot code leaves its row's results empty, with a warning that has
 import argparse
 import contextlib
 import functools
+import itertools
 import time
 import warnings
 from pathlib import Path
@@ -146,8 +147,7 @@ def evaluate_set(name, every=1, progress=True, jobs=None, dask=None):
         every, progress: as `evaluate` takes them.
         jobs, dask: as `workers.run` takes them.
     """
-    pictures = datasets.load_pictures(name)
-    tasks = [(name, picture, codec, every) for codec in codecs_by_name() for picture in pictures]
+    tasks = [(name, picture, codec, every) for codec in codecs_by_name() for picture in load_pictures(name)]
     return table_of(rows_by_name, tasks, progress, jobs=jobs, dask=dask)
 
 
@@ -160,12 +160,8 @@ def rows_by_name(task):
 
 def table_of(function, tasks, progress, **where):
     """The table whose rows a function gives, a list for each task; `where` is for `workers.run`."""
-    rows = {}
-    with progress_bar(show=progress, total=len(tasks), unit="curve") as bar:
-        for k, result in workers.run(function, tasks, **where):
-            rows[k] = result
-            bar.update()
-    return pd.DataFrame([row for k in range(len(tasks)) for row in rows[k]]).reindex(columns=COLUMNS)
+    rows = workers.results(function, tasks, "curve", progress, **where)
+    return pd.DataFrame(itertools.chain(*rows)).reindex(columns=COLUMNS)
 
 
 load_pictures = functools.cache(datasets.load_pictures)

@@ -8,7 +8,6 @@ its own: the paper's way to many rates. (The paper has three networks, and ten t
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,9 +110,7 @@ def main(argv=None):
             models = {}
             for run, settings in settings_of(name, args.folder, args.steps, args.decay_steps, seed=args.seed).items():
                 task = task_of(run, pictures, validation, settings)
-                record = training.run(task, f"{args.folder}/{run}", replicas=replicas)
-                if record:
-                    print(json.dumps(record, indent=1))
+                record = training.run_command(task, f"{args.folder}/{run}", replicas)
                 models[run] = task.model
             if record and args.export:
                 fitted_to = to_fit_coder(pictures)

@@ -11,7 +11,6 @@ with signs and all passes, and kept.
 from cae_compress import tensorflow_quietly  # noqa: F401, before tensorflow
 
 import argparse  # isort: skip
-import json
 from dataclasses import dataclass
 
 import keras
@@ -168,9 +167,7 @@ def main(argv=None):
     pictures, validation = photographs()
     with distribution.replicas(args.strategy) as replicas:
         task = Passes(pictures, validation[:VALIDATION_PICTURES], settings_of(args.steps, args.seed))
-        record = training.run(task, args.folder, replicas=replicas)
-        if record:
-            print(json.dumps(record, indent=1))
+        record = training.run_command(task, args.folder, replicas)
         if record and args.export:
             export.export(task.model, args.folder, to_fit_coder(pictures), args.export)
 

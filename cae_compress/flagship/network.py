@@ -7,7 +7,7 @@ One vector of gains for each of eight lambdas sets the quantization steps. A qua
 0 to 7; gains are interpolated, so quality is continuous. The offset leads from q towards where the latent probably was
 before rounding (`centroids`), by a learned part of the way.
 
-    loss = bits per pixel + lambda(u) * 255**2 * mean squared error
+    loss = bits per pixel + lambda(u) * distortion (`distortion`: the squared error, or what MS-SSIM sees)
 
 While training, the rate is that of latents with uniform noise, and the distortion that of rounded latents, whose
 gradient passes straight through. The errors of rounding are made smaller where the codec's dependent quantization
@@ -26,6 +26,7 @@ import tensorflow as tf
 
 from cae_compress.flagship.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE, UNIT
 from cae_compress.flagship.context_network import ContextNetwork
+from cae_compress.flagship.distortion import squared_error
 from cae_compress.flagship.gains import LMBDAS
 from cae_compress.flagship.integer_context import MIN_LOG_SCALE, NUM_LMBDAS
 from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
@@ -76,7 +77,7 @@ class RDCAE(keras.Model):
         y = self.g_a([centred(pictures), tf.zeros(len(pictures))]).numpy().reshape(-1, CHANNELS)
         self.context.start_at_statistics(y * np.exp(log_gain)[:, None, None])
 
-    def rate_distortion(self, x, u, training=False, seed=(0, 0)):
+    def rate_distortion(self, x, u, training=False, seed=(0, 0), distortion=squared_error):
         """Rate and distortion of pictures, the means by which the network is trained and chosen.
 
         Args:
@@ -84,9 +85,10 @@ class RDCAE(keras.Model):
             u: float32 (b,), places between the lambdas, 0 to 7.
             training: use noise in the rate; otherwise what is coded.
             seed: two whole numbers that decide the noise, or four (`layers.uniform`).
+            distortion: function of (x, x_hat), one of `distortion`.
 
         Returns:
-            (bpp, mse): float32 (b,) each; the model's own estimate in bits a pixel, and of levels 0 to 255.
+            (bpp, distortion): float32 (b,) each, the first the model's own estimate in bits a pixel.
         """
         x = centred(x)
         y = self.g_a([x, u]) * tf.exp(interpolate(self.log_gain, u))[:, None, None]
@@ -99,7 +101,7 @@ class RDCAE(keras.Model):
         offsets = tf.where(dependent, 0.0, centroid_offsets(q, mean, log_scale))
         x_hat = self.reconstruct(of_distortion, offsets, u)
         num_pixels = tf.cast(tf.shape(x)[1] * tf.shape(x)[2], tf.float32)
-        return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, 255**2 * tf.reduce_mean(tf.square(x_hat - x), [1, 2, 3])
+        return tf.reduce_sum(bits, [1, 2, 3]) / num_pixels, distortion(x, x_hat)
 
     def reconstruct(self, q, offsets, u):
         """Pictures x_hat (b, 16h, 16w, 3), centred RGB, of latents in quantization steps and their offsets."""

@@ -17,6 +17,7 @@ import tensorflow as tf
 from cae_compress import distribution, training, weights
 from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
+from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays
@@ -33,6 +34,7 @@ class Settings:
 
     Attributes:
         start: what the linear path starts as, "dct" or "pca"; or weights to train on from, as `weights.load` has them.
+        distortion: what shall be small beside the bits, "mse" or "ms-ssim" (`distortion`).
         steps: number of gradient steps.
         decay_steps: so many of them, the last ones, with a learning rate that falls along a cosine to 1 %.
         learning_rate: Adam's highest rate.
@@ -45,6 +47,7 @@ class Settings:
     """
 
     start: str = "dct"
+    distortion: str = "mse"
     steps: int = 45_000
     decay_steps: int = 9_000
     learning_rate: float = 1e-3
@@ -70,10 +73,11 @@ class RateDistortion:
     name = "rdcae"
     network = RDCAE
     replicas = distribution.ONE
-    columns = ("train_loss", "validation_loss", "validation_bpp", "validation_psnr_db")
 
     def __init__(self, photographs, validation, settings=Settings()):
         self.settings, self.validation = settings, validation
+        self.distortion = DISTORTIONS[settings.distortion]
+        self.columns = ("train_loss", "validation_loss", "validation_bpp", self.distortion.column)
         self.photographs = {
             crop: [image for image in photographs if min(image.shape[:2]) >= crop]
             for crop in (settings.crop, settings.final_crop)
@@ -114,10 +118,10 @@ class RateDistortion:
         return (self.batch(k) for k in range(start, self.settings.steps))
 
     def loss(self, x, u, training, seed=(0, 0)):
-        """(b,) losses: bits per pixel + lambda * mse, over sqrt(lambda) so that all rates count alike."""
+        """(b,) losses: bits per pixel + lambda * distortion, over sqrt(lambda) so that all rates count alike."""
         lmbda = lmbda_of(u)
-        bpp, mse = self.model.rate_distortion(x, u, training, seed)
-        return 0.1 * (bpp + lmbda * mse) / tf.sqrt(lmbda), bpp, mse
+        bpp, distortion = self.model.rate_distortion(x, u, training, seed, self.distortion.error)
+        return 0.1 * (bpp + lmbda * distortion) / tf.sqrt(lmbda), bpp, distortion
 
     def step(self, batch):
         """One gradient step, whose noise is a function of (seed, number of the step); returns the loss."""
@@ -134,20 +138,21 @@ class RateDistortion:
         return self.replicas.descend(loss, batch, seed, self.model, self.optimizer)
 
     def validate(self):
-        """Mean loss, rate and PSNR of the averaged network: (score, columns of the log after the first)."""
+        """Mean loss, rate and quality of the averaged network: (score, columns of the log after the first)."""
         with self.averages.in_use():
-            loss, bpp, psnr_db = self._mean_loss()
-        return -loss, (loss, bpp, psnr_db)
+            loss, bpp, quality_db = self._mean_loss()
+        return -loss, (loss, bpp, quality_db)
 
     def curves(self):
-        """Loss, bits a pixel and PSNR of the model as it is: float array (validation pictures, places, 3)."""
+        """Loss, bits a pixel and quality in dB of the model as it is: float array (validation pictures, places, 3)."""
         rows = [
             [float(value[0]) for value in self._measure(tf.constant(image[None]), tf.constant([u], tf.float32))]
             for image in self.validation
             for u in VALIDATION_PLACES
         ]
-        loss, bpp, mse = np.array(rows).T
-        return np.stack([loss, bpp, 10 * np.log10(255**2 / mse)], axis=-1).reshape(-1, len(VALIDATION_PLACES), 3)
+        loss, bpp, distortion = np.array(rows).T
+        quality_db = 10 * np.log10(self.distortion.largest / distortion)
+        return np.stack([loss, bpp, quality_db], axis=-1).reshape(-1, len(VALIDATION_PLACES), 3)
 
     def _mean_loss(self):
         return self.curves().mean(axis=(0, 1)).tolist()
@@ -162,11 +167,7 @@ class RateDistortion:
 
     def results(self):
         """What the record says of the best weights, which the model holds."""
-        loss, bpp, psnr_db = self._mean_loss()
-        return {
-            "validation_pictures": len(self.validation),
-            "validation_loss": loss, "validation_bpp": bpp, "validation_psnr_db": psnr_db,
-        }  # fmt: skip
+        return {"validation_pictures": len(self.validation), **dict(zip(self.columns[1:], self._mean_loss()))}
 
 
 def patches(crops):
@@ -185,11 +186,12 @@ def main(argv=None):
     parser.add_argument(
         "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
     )
+    parser.add_argument("--distortion", choices=DISTORTIONS, default=Settings.distortion, help="(default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
     distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
-    settings = Settings(args.start, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
+    settings = Settings(args.start, args.distortion, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
     pictures, validation = photographs()
     with distribution.replicas(args.strategy) as replicas:
         task = RateDistortion(pictures, validation, settings)

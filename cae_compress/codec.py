@@ -22,19 +22,28 @@ from cae_compress.checks import number, whole_number
 
 DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
+DEFAULT_TUNE = "psnr"
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A codec that is here: what it is, the class that makes it, and the names that its files give their model."""
+    """A codec that is here: what it is, the class that makes it, and the names that its files give their model.
+
+    `tunes` are weights for another metric than PSNR: dict from its name to theirs, which is their name in files too.
+    """
 
     summary: str
     home: str
     name_in_files: tuple
     options: dict = field(default_factory=dict)
     progressive: bool = False  # whether a file without its end is a picture too
+    tunes: dict = field(default_factory=dict)
+
+    def names_of_tunes(self):
+        """Names in files of every tune: dict from the tune to a tuple."""
+        return {DEFAULT_TUNE: self.name_in_files} | {tune: (weights,) for tune, weights in self.tunes.items()}
 
 
 CODECS = {
@@ -42,6 +51,7 @@ CODECS = {
         "trained for rate and distortion, one network for every quality; the default",
         "cae_compress.flagship.codec:RDCodec",
         ("rdcae",),
+        tunes={"ms-ssim": "rdcae-ms-ssim"},
     ),
     "cheng2018": Entry(
         "the replication of Cheng et al., PCS 2018: CAE, PCA with one basis for all pictures, B-bit quantizer",
@@ -95,6 +105,7 @@ CODECS = {
     ),
 }
 MAY_BE_CUT = [name for entry in CODECS.values() if entry.progressive for name in entry.name_in_files]
+TUNES = tuple(dict.fromkeys(tune for entry in CODECS.values() for tune in entry.names_of_tunes()))
 CONSTANT = constant.ConstantCodec()
 
 
@@ -103,24 +114,29 @@ def codecs():
     return {name: entry.summary for name, entry in CODECS.items()}
 
 
-def load_codec(model=DEFAULT_MODEL):
+def load_codec(model=DEFAULT_MODEL, tune=DEFAULT_TUNE):
     """A codec by name, with its shipped weights; loaded once in a process, where a codec's class loads them each time.
 
     Raises:
-        ValueError: there is no codec of that name.
+        ValueError: there is no codec of that name, or it has no weights for that metric.
     """
     if model not in CODECS:
         raise ValueError(f"there is no model {model!r}; there are {', '.join(CODECS)}")
-    return _load(model)
+    tunes = CODECS[model].names_of_tunes()
+    if tune not in tunes:
+        raise ValueError(f"tune of {model} must be {' or '.join(tunes)}, got {tune!r}")
+    return _load(model, tune)
 
 
 @loading.once
-def _load(model):
-    module, kind = CODECS[model].home.split(":")
-    return getattr(importlib.import_module(module), kind)(**CODECS[model].options)
+def _load(model, tune):
+    entry = CODECS[model]
+    module, kind = entry.home.split(":")
+    weights = {"model": entry.tunes[tune]} if tune in entry.tunes else {}
+    return getattr(importlib.import_module(module), kind)(**entry.options, **weights)
 
 
-def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):
+def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None, tune=DEFAULT_TUNE):
     """Compress a picture.
 
     Args:
@@ -129,6 +145,8 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
         effort: int, 0 to be fast; a hundred for a smaller file at the same PSNR and much more time (flagship only).
         model: name of a codec, one of `codecs()`.
         metadata: `Metadata` to go with the picture; by default what a Pillow image carries, and nothing with an array.
+        tune: what the picture shall be best in at its size, "psnr", or "ms-ssim", which is nearer to what eyes see
+            (flagship only).
 
     Returns:
         bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
@@ -137,9 +155,9 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
 
     Raises:
         PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
-        ValueError: `quality` or `effort` is out of range, or there is no such model.
+        ValueError: `quality` or `effort` is out of range, there is no such model, or it has no such tune.
     """
-    codec = load_codec(model)
+    codec = load_codec(model, tune)
     setting, options = codec.setting_of_quality(number("quality", quality, 1, 100)), _options(codec, effort)
     picture = pictures.picture_of(image)
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
@@ -158,7 +176,7 @@ def _options(codec, effort):
     return {"effort": effort} if effort else {}
 
 
-def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=None):
+def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=None, tune=DEFAULT_TUNE):
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
     The quality is searched for: each probe codes the picture, ten or so are needed. Of a progressive model one is, cut
@@ -169,7 +187,7 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
         max_bytes: int; metadata count.
         effort: as `encode` takes it, spent on every probe.
         model: name of a codec, one of `codecs()`.
-        metadata: as `encode` takes it.
+        metadata, tune: as `encode` takes them.
 
     Returns:
         bytes of a .cae file.
@@ -184,18 +202,18 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
     picture = pictures.picture_of(image)
     image, metadata = picture.pixels, picture.metadata if metadata is None else metadata
     if model in CODECS and CODECS[model].progressive:
-        return truncate(encode(image, high, effort, model, metadata), max_bytes)
-    best = encode(image, low, effort, model, metadata)
+        return truncate(encode(image, high, effort, model, metadata, tune), max_bytes)
+    best = encode(image, low, effort, model, metadata, tune)
     if len(best) > max_bytes:
         raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
-    largest = encode(image, high, effort, model, metadata)
+    largest = encode(image, high, effort, model, metadata, tune)
     if len(largest) <= max_bytes:
         return largest
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
         quality = (low + high) / 2
-        data = encode(image, quality, effort, model, metadata)
+        data = encode(image, quality, effort, model, metadata, tune)
         if len(data) <= max_bytes:
             low, best = quality, data
         else:
@@ -283,22 +301,27 @@ def codec_of(header):
     """The codec whose model made a file of this `bitstream.Header`; raises BitstreamError if there is none here."""
     if header.model == constant.MODEL:
         return CONSTANT
-    names = [name for name, entry in CODECS.items() if header.model in entry.name_in_files]
-    if not names:
+    makers = [
+        (model, tune)
+        for model, entry in CODECS.items()
+        for tune, names in entry.names_of_tunes().items()
+        if header.model in names
+    ]
+    if not makers:
         raise BitstreamError(f"the file was made by model {header.model}, which is not here")
-    for name in names:
-        codec = load_codec(name).of(header)
+    for maker in makers:
+        codec = load_codec(*maker).of(header)
         if codec.weights_id == header.weights:
             return codec
-    return load_codec(names[0]).of(header)  # which says, decoding, whose weights these are
+    return load_codec(*makers[0]).of(header)  # which says, decoding, whose weights these are
 
 
-def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None):
+def save(path, image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metadata=None, tune=DEFAULT_TUNE):
     """Compress a picture into a file; arguments and errors of `encode`, and OSError if it cannot be written.
 
     An existing file is replaced when the new one is complete (`files`), and stays as it was after an error.
     """
-    files.write(path, encode(image, quality, effort, model, metadata))
+    files.write(path, encode(image, quality, effort, model, metadata, tune))
 
 
 def warm_up():
@@ -308,7 +331,7 @@ def warm_up():
     """
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     for model in CODECS:
-        decode(encode(picture, model=model))
+        decode(encode(picture, model=model))  # tunes share machine code
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):

@@ -3,7 +3,7 @@
     import cae_compress.pillow_plugin
     from PIL import Image
 
-    Image.open("photo.png").save("photo.cae", quality=50)  # effort= and model= too, as `codec.encode` takes them
+    Image.open("photo.png").save("photo.cae", quality=50)  # effort=, model=, tune= too, as `codec.encode` takes them
     Image.open("photo.cae").show()
 
 What a picture carries is kept: `icc_profile=`, `exif=`, `xmp=` and `dpi=`, by default those of `Image.info`, come back
@@ -68,7 +68,7 @@ def _save(image, file, filename):
     metadata = given("icc_profile", "exif", "xmp", "dpi")
     Metadata(**metadata)  # raises what is wrong with them
     picture = pictures.picture_of(image, metadata)
-    file.write(codec.encode(picture.pixels, metadata=picture.metadata, **given("quality", "effort", "model")))
+    file.write(codec.encode(picture.pixels, metadata=picture.metadata, **given("quality", "effort", "model", "tune")))
 
 
 def _save_all(image, file, filename):

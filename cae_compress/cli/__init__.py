@@ -147,6 +147,10 @@ def parser():
         "--model", choices=codec.codecs(), default=codec.DEFAULT_MODEL, metavar="NAME",
         help="; ".join(f"{name}: {text}" for name, text in codec.codecs().items()),
     )  # fmt: skip
+    encoding.add_argument(
+        "--tune", choices=codec.TUNES, default=codec.DEFAULT_TUNE,
+        help="what pictures shall be best in at their size; ms-ssim is nearer to what eyes see (default: %(default)s)",
+    )  # fmt: skip
 
     add_ways_on(encoding)
 

@@ -37,9 +37,9 @@ def encode_file(source, target, args):
     if args.target_bpp is not None:
         max_bytes = max(1, int(min(args.target_bpp * image.shape[0] * image.shape[1] / 8, sys.maxsize / 2)))
     if max_bytes is None:
-        data = codec.encode(image, args.quality, args.effort, args.model, metadata)
+        data = codec.encode(image, args.quality, args.effort, args.model, metadata, args.tune)
     else:
-        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata)
+        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata, args.tune)
     target.write_bytes(data)
     return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp", image.shape[0] * image.shape[1]
 

@@ -23,12 +23,18 @@ from cae_compress.file_codec import FileCodec
 from cae_compress.flagship import gains, patterns, trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
+from cae_compress.weights import Array
 
 TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
 DEPENDENT = True  # quantization; without, the ablation
-DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
+DISTORTION_WEIGHTS = {"psnr": 6.0, "ms-ssim": 6.0}  # of the rate-distortion choice: data/ablations.csv
+TUNES = tuple(DISTORTION_WEIGHTS)  # what weights are trained for
+NEEDED = {  # of a weights file, beside the networks
+    "probabilities": PROBABILITIES,
+    "tune": Array((), np.uint8, high=len(TUNES) - 1),
+}
 
 
 class RDCodec(FileCodec):
@@ -51,8 +57,12 @@ class RDCodec(FileCodec):
         arrays, self.weights_sha256 = weights.load(model)
         self._context_arrays = take(arrays, "context")
         self.context = IntegerContext(self._context_arrays)
-        weights.check_arrays(arrays, {"probabilities": PROBABILITIES}, self.model)
-        self.probabilities = arrays.pop("probabilities")
+        arrays.setdefault("tune", np.uint8(0))
+        weights.check_arrays(arrays, NEEDED, self.model)
+        self.probabilities, self.tune = arrays.pop("probabilities"), TUNES[arrays.pop("tune")]
+        self.distortion_weight = DISTORTION_WEIGHTS[self.tune]
+        if self.tune != "psnr":
+            self.name = f"{self.name} for {self.tune.upper()}"
         self._network_arrays = arrays
 
     @loading.network
@@ -91,7 +101,7 @@ class RDCodec(FileCodec):
             image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
             quality: number from 1 (smallest file) to 100 (best picture).
             effort: int, gradient steps in search of better latents (`refinement`): 100 make a file several
-                per cent smaller at the same PSNR, in some hundred times the time. Decoding takes no longer.
+                per cent smaller at the same quality, in some hundred times the time. Decoding takes no longer.
 
         Returns:
             bytes of a .cae file (`bitstream`); its settings hold the place of the quality between the lambdas.
@@ -181,7 +191,7 @@ class RDCodec(FileCodec):
         from cae_compress.flagship.refinement import refine
 
         pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-        return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort)
+        return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort, self.tune)
 
     def synthesise(self, q, offsets, tile, place):
         """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""
@@ -196,7 +206,7 @@ class RDCodec(FileCodec):
     def quantizer(self, place, dependent=True):
         """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
         costs = gains.distortion_weights(self._network_arrays, place / 2**PLACE_BITS)
-        weights = (DISTORTION_WEIGHT * costs).astype(np.float32)
+        weights = (self.distortion_weight * costs).astype(np.float32)
         return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from cae_compress.metrics import MS_SSIM_MIN_SIZE
+
 WORST_SQUARED_ERROR = 255**2  # white for black, in squared levels
 MS_SSIM_WEIGHT = 1300.0
 
@@ -21,11 +23,22 @@ def squared_error(x, x_hat):
 
 
 def ms_ssim_error(x, x_hat):
-    """`MS_SSIM_WEIGHT` times what MS-SSIM lacks of 1; pictures must have 161 pixels each way.
+    """`MS_SSIM_WEIGHT` times what MS-SSIM lacks of 1, at its five scales.
+
+    Smaller pictures than these need are continued by their last row and column.
 
     Source: Wang, Simoncelli, Bovik, Asilomar 2003; as a loss of learned codecs: Balle et al., ICLR 2018, section 5.
     """
-    return MS_SSIM_WEIGHT * (1 - tf.image.ssim_multiscale(x + 0.5, x_hat + 0.5, 1.0))
+    x, x_hat = (large_enough(pictures) + 0.5 for pictures in (x, x_hat))
+    return MS_SSIM_WEIGHT * (1 - tf.image.ssim_multiscale(x, x_hat, 1.0))
+
+
+def large_enough(pictures):
+    """Pictures (b, h, w, 3) of at least `MS_SSIM_MIN_SIZE` each way."""
+    for axis in (1, 2):
+        size = tf.shape(pictures)[axis]
+        pictures = tf.gather(pictures, tf.minimum(tf.range(tf.maximum(size, MS_SSIM_MIN_SIZE)), size - 1), axis=axis)
+    return pictures
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,6 @@ class Distortion:
 
 
 DISTORTIONS = {
-    "mse": Distortion(squared_error, WORST_SQUARED_ERROR, "validation_psnr_db"),
+    "psnr": Distortion(squared_error, WORST_SQUARED_ERROR, "validation_psnr_db"),
     "ms-ssim": Distortion(ms_ssim_error, MS_SSIM_WEIGHT, "validation_ms_ssim_db"),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from cae_compress import weights
 from cae_compress.coding import arithmetic
 from cae_compress.flagship import integer_context, latents
-from cae_compress.flagship.codec import MAX_PLACE, RDCodec, tiles
+from cae_compress.flagship.codec import MAX_PLACE, TUNES, RDCodec, tiles
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.network import to_arrays
 from cae_compress.progress import progress_bar
@@ -32,6 +32,7 @@ def export(model, folder, photographs, path):
     groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
     context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
     arrays = {**{name: trimmed(values) for name, values in to_arrays(model).items()}, **context}
+    arrays["tune"] = np.uint8(TUNES.index(record["settings"]["tune"]))
     probabilities = np.full(latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)
     with tempfile.TemporaryDirectory() as unfinished:
         first = Path(unfinished) / Path(path).name

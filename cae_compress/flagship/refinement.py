@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.network import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent
@@ -29,7 +30,7 @@ FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
 EDGE = 1e-4  # keeps latents off the whole numbers, where the odds are infinite
 
 
-def refine(network, y, x, u, steps, seed=1):
+def refine(network, y, x, u, steps, tune="psnr", seed=1):
     """Better latents for a picture.
 
     Args:
@@ -38,6 +39,7 @@ def refine(network, y, x, u, steps, seed=1):
         x: uint8 (h, w, 3), the picture they stand for, up to 16 rows and columns a latent.
         u: place of the quality between the lambdas, 0 to 7.
         steps: int, how many gradient steps.
+        tune: what the network was trained for, "psnr" or "ms-ssim".
         seed: of the chance; the same seed gives the same latents.
 
     Returns:
@@ -48,7 +50,7 @@ def refine(network, y, x, u, steps, seed=1):
     optimizer.build([latents])
     for k in progress_bar(range(steps), desc="effort", unit="step", leave=False):
         temperature = FIRST_TEMPERATURE * (LAST_TEMPERATURE / FIRST_TEMPERATURE) ** (k / steps)
-        gradient = gradient_of(network)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
+        gradient = gradient_of(network, tune)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
         optimizer.apply([gradient], [latents])
     return latents.numpy()[0]
 
@@ -60,9 +62,10 @@ def padded(x, height, width):
     return np.pad(x, (*missing, (0, 0)), mode="edge")[None], mask[None, ..., None]
 
 
-@functools.lru_cache(maxsize=1)
-def gradient_of(network):
+@functools.lru_cache(maxsize=2)
+def gradient_of(network, tune):
     """The gradient of the loss, compiled once for a network: a function of y, x, mask, u, temperature, seed."""
+    distortion = DISTORTIONS[tune].error
 
     @tf.function(
         input_signature=[
@@ -84,7 +87,8 @@ def gradient_of(network):
             bits = tf.reduce_sum(logistic_bits(tf.where(dependent, y + noise, q), mean, log_scale))
             offsets = tf.where(dependent, 0.0, centroid_offsets(q, mean, log_scale))
             x_hat = network.reconstruct(tf.where(dependent, y + DEPENDENT_ERROR * noise, q), offsets, u[None])
-            error = 255**2 / 3 * tf.reduce_sum(mask * tf.square(x_hat - centred(x)))
+            target = centred(x)
+            error = distortion(target, target + mask * (x_hat - target))[0] * tf.cast(tf.size(mask), tf.float32)
             loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
         return tape.gradient(loss, y)
 

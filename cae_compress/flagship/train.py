@@ -34,7 +34,7 @@ class Settings:
 
     Attributes:
         start: what the linear path starts as, "dct" or "pca"; or weights to train on from, as `weights.load` has them.
-        distortion: what shall be small beside the bits, "mse" or "ms-ssim" (`distortion`).
+        tune: what shall be good at few bits, "psnr" or "ms-ssim" (`distortion`).
         steps: number of gradient steps.
         decay_steps: so many of them, the last ones, with a learning rate that falls along a cosine to 1 %.
         learning_rate: Adam's highest rate.
@@ -47,7 +47,7 @@ class Settings:
     """
 
     start: str = "dct"
-    distortion: str = "mse"
+    tune: str = "psnr"
     steps: int = 45_000
     decay_steps: int = 9_000
     learning_rate: float = 1e-3
@@ -76,7 +76,7 @@ class RateDistortion:
 
     def __init__(self, photographs, validation, settings=Settings()):
         self.settings, self.validation = settings, validation
-        self.distortion = DISTORTIONS[settings.distortion]
+        self.distortion = DISTORTIONS[settings.tune]
         self.columns = ("train_loss", "validation_loss", "validation_bpp", self.distortion.column)
         self.photographs = {
             crop: [image for image in photographs if min(image.shape[:2]) >= crop]
@@ -191,7 +191,7 @@ def main(argv=None):
     distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")
     args = parser.parse_args(argv)
-    settings = Settings(args.start, args.distortion, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
+    settings = Settings(args.start, args.tune, args.steps, args.decay_steps, args.learning_rate, seed=args.seed)
     pictures, validation = photographs()
     with distribution.replicas(args.strategy) as replicas:
         task = RateDistortion(pictures, validation, settings)

@@ -40,6 +40,7 @@ COLUMNS = (
     "picture", "width", "height", "codec", "setting", "num_bytes", "bpp", "estimate_bpp", "estimate_with_side_bpp",
     "psnr_db", "ssim", "ms_ssim", "seed", "weights", "versions",
 )  # fmt: skip
+BESIDE_THE_REPLICATION = (RDCodec.name, "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")
 
 
 @functools.cache
@@ -184,7 +185,7 @@ def all_codecs():
     ]
     papers = [codec(prior) for codec in (Theis2017Codec, Balle2017Codec) for prior in ("static", "adaptive")]
     papers.append(Toderici2017Codec())
-    return [RDCodec(), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
+    return [RDCodec(), RDCodec("rdcae-ms-ssim"), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):
@@ -336,16 +337,41 @@ def sizes_at_equal_psnr(table, reference=RDCodec.name):
         files = curves.get(reference, group[:0])
         ours = files.iloc[len(files) // 2] if len(files) else {"psnr_db": np.nan, "num_bytes": np.nan}
         row = {"picture": picture, "psnr_db": ours["psnr_db"], reference: ours["num_bytes"]}
-        for codec, points in curves.items():
-            if codec == reference:
-                continue
-            if len(points) < 2:
-                row[codec] = np.nan
-                continue
-            log_size = PchipInterpolator(points["psnr_db"], np.log(points["num_bytes"]), extrapolate=False)
-            row[codec] = np.round(np.exp(log_size(ours["psnr_db"])))
+        others = {codec: points for codec, points in curves.items() if codec != reference}
+        row |= {codec: np.round(size_at(points, ours["psnr_db"])) for codec, points in others.items()}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def size_at(points, psnr_db):
+    """Bytes at a PSNR, interpolated as above between the files of a `curve` by size; nan beyond them."""
+    if len(points) < 2:
+        return np.nan
+    log_size = PchipInterpolator(points["psnr_db"], np.log(points["num_bytes"]), extrapolate=False)
+    return float(np.exp(log_size(psnr_db)))
+
+
+def replication(table, codec="CAE, fixed PCA", beside=BESIDE_THE_REPLICATION):
+    """The replication's own chain, B by B: what it reports as the rate, what its files have, and what others need.
+
+    Args:
+        table: DataFrame of `evaluate`.
+        codec: name of the replication's codec in it.
+        beside: names of other codecs in it.
+
+    Returns:
+        DataFrame: B; psnr_db, estimate_bpp, which is what the replication gives as its rate, and bpp of its files,
+        means over pictures; then a column a codec, the mean bpp of what it needs for the same PSNR picture by picture,
+        missing where one of the pictures lies beyond its files.
+    """
+    ours = table[table["codec"] == codec]
+    rows = ours.groupby("setting")[["psnr_db", "estimate_bpp", "bpp"]].mean().rename_axis("B")
+    for name in beside:
+        curves = {p: curve(points, "num_bytes") for p, points in table[table["codec"] == name].groupby("picture")}
+        sizes = [size_at(curves[file.picture], file.psnr_db) for file in ours.itertuples()]
+        bpp = (8 * np.array(sizes) / (ours["width"] * ours["height"])).groupby(ours["setting"])
+        rows[name] = bpp.mean().where(bpp.count() == bpp.size())
+    return rows.reset_index()
 
 
 def summary(table):
@@ -376,6 +402,8 @@ def main(argv=None):
     with pd.option_context("display.width", 150, "display.max_rows", None, "display.float_format", "{:.3f}".format):
         print(summary(table).to_string(index=False, na_rep=""))
         print("\nBytes at equal PSNR:\n" + sizes.to_string(index=False, float_format="{:.2f}".format, na_rep="-"))
+        print("\nThe replication, and the bits a pixel that others need at its PSNR:")
+        print(replication(table).to_string(index=False, na_rep="-"))
         print("\nBD-rate against JPEG 2000, mean over pictures, %:\n" + bd_rates(table).mean().round(1).to_string())
         print("\n" + seconds.drop(columns="versions").to_string(index=False))
 

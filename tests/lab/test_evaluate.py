@@ -146,6 +146,23 @@ def test_sizes_at_equal_psnr_lie_between_real_files_and_are_missing_beyond_them(
     assert np.isnan(sizes["worse"]) and np.isnan(sizes["one point"])
 
 
+def test_the_replication_stands_beside_what_others_need_at_its_psnr():
+    rows = [("CAE, fixed PCA", 2, 1000, 0.5, 31.5), ("CAE, fixed PCA", 4, 4000, 2.0, 40.0)]
+    rows += [("theirs", 1, 100, None, 30.0), ("theirs", 2, 400, None, 33.0), ("one point", 1, 90, None, 33.0)]
+    columns = ("codec", "setting", "num_bytes", "estimate_bpp", "psnr_db")
+    table = pd.concat(
+        pd.DataFrame([dict(zip(columns, row), picture=name) for row in rows]).assign(width=side, height=100)
+        for name, side in (("a", 100), ("b", 50))
+    )
+    table["bpp"] = 8 * table["num_bytes"] / (table["width"] * table["height"])
+    chain = evaluate.replication(table, beside=("theirs", "one point"))
+    assert list(chain) == ["B", "psnr_db", "estimate_bpp", "bpp", "theirs", "one point"]
+    assert chain[["B", "psnr_db", "estimate_bpp"]].to_numpy().tolist() == [[2, 31.5, 0.5], [4, 40.0, 2.0]]
+    assert chain["bpp"].tolist() == pytest.approx([1.2, 4.8])  # of 10,000 and of 5,000 pixels
+    assert chain.loc[0, "theirs"] == pytest.approx(0.24)  # half-way in log size: 200 bytes
+    assert np.isnan(chain.loc[1, "theirs"]) and chain["one point"].isna().all()
+
+
 def test_mean_curves_move_where_bd_rates_of_pictures_do_not():
     """The very same codec asked for a fixed rate and for a fixed quality, on an easy and on a hard picture."""
     rate = np.array([0.25, 0.5, 1.0, 2.0])

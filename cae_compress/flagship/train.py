@@ -186,7 +186,7 @@ def main(argv=None):
     parser.add_argument(
         "--start", default=Settings.start, help="dct or pca, or weights to train on from (default: %(default)s)"
     )
-    parser.add_argument("--distortion", choices=DISTORTIONS, default=Settings.distortion, help="(default: %(default)s)")
+    parser.add_argument("--tune", choices=DISTORTIONS, default=Settings.tune, help="(default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=Settings.learning_rate, help="(default: %(default)s)")
     distribution.add_option(parser)
     parser.add_argument("--export", metavar="FILE.npz", help="write the trained weights for use in a codec")

@@ -6,11 +6,14 @@ Settings, and why:
   raw codestream (a JP2 wrapper costs 85 bytes). The default, reversible 5/3, costs about 13 % more in BD-rate.
 - WebP: Pillow (libwebp), slowest method.
 - AVIF: Pillow (libavif), 4:4:4, speed 4.
+- JPEG XL: pillow-jxl-plugin (libjxl) where it is installed, its default effort and its highest that is of use, 7 and 9.
 """
 
 import bisect
 import contextlib
 import functools
+import importlib
+import importlib.util
 import io
 import os
 import sys
@@ -38,9 +41,16 @@ class PillowCodec:
     format: str
     settings: tuple
     options: tuple
+    needs: str | None = None  # a module that teaches Pillow the format, which may be missing
+
+    @property
+    def is_here(self):
+        """Whether Pillow can write the format."""
+        return self.needs is None or importlib.util.find_spec(self.needs) is not None
 
     def encode(self, image, quality):
         """uint8 RGB (h, w, 3) -> the bytes of a whole file; `quality` as Pillow takes it."""
+        self._teach_pillow()
         file = io.BytesIO()
         # Pillow writes an optimised JPEG in one block, and does not expect one as large as noise makes
         ImageFile.MAXBLOCK = max(ImageFile.MAXBLOCK, 2 * image.nbytes)
@@ -55,7 +65,12 @@ class PillowCodec:
 
     def decode(self, data):
         """Bytes of a file -> uint8 RGB (h, w, 3)."""
+        self._teach_pillow()
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+    def _teach_pillow(self):
+        if self.needs:
+            importlib.import_module(self.needs)
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,10 @@ class Jpeg2000:
             return glymur.Jp2k(path)[:]
 
 
+JPEG_XL = tuple(
+    PillowCodec(name, "JXL", (10, 30, 50, 70, 80, 90, 95), (("effort", effort),), "pillow_jxl")
+    for name, effort in (("JPEG XL", 7), ("JPEG XL, effort 9", 9))
+)
 BASELINES = (
     PillowCodec(
         "JPEG 4:2:0", "JPEG", (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), (("optimize", True), ("subsampling", 2))
@@ -123,6 +142,7 @@ BASELINES = (
     Jpeg2000(),
     PillowCodec("WebP", "WEBP", (5, 20, 50, 75, 82, 92), (("method", 6),)),
     PillowCodec("AVIF", "AVIF", (20, 30, 40, 50, 60, 70, 80), (("subsampling", "4:4:4"), ("speed", 4))),
+    *(codec for codec in JPEG_XL if codec.is_here),
 )
 
 # the same codec asked for a quality instead of a rate, to see what that does to mean curves

@@ -19,6 +19,7 @@ import functools
 import itertools
 import time
 import warnings
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def versions():
     """Versions of all software that decides a number of a table, as one string."""
     glymur = baselines.load_glymur()
     openjpeg = [f"openjpeg {glymur.version.openjpeg_version}"] if glymur else []
-    return "; ".join([provenance.versions(), *openjpeg])
+    jpeg_xl = [f"pillow-jxl-plugin {metadata.version('pillow-jxl-plugin')}"] if baselines.JPEG_XL[0].is_here else []
+    return "; ".join([provenance.versions(), *openjpeg, *jpeg_xl])
 
 
 def quality(original, decoded):

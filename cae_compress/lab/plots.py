@@ -12,12 +12,15 @@ METRIC_NAMES = {"psnr_db": "PSNR (dB)", "ssim": "SSIM", "ms_ssim": "MS-SSIM (dB)
 # apart (CIEDE2000), also for readers without red or without green cones; no two markers are the same.
 STYLES = {
     "cae_compress": ("#000000", "*"),
+    "cae_compress for MS-SSIM": ("#1c2d24", "$M$"),
     "JPEG 4:2:0": ("#804000", "s"),
     "JPEG 4:4:4": ("#808020", "P"),
     "JPEG 2000": ("#609fff", "o"),
     "JPEG 2000, fixed PSNR": ("#206080", "h"),
     "WebP": ("#80bf40", "^"),
     "AVIF": ("#6060df", "v"),
+    "JPEG XL": ("#0b917a", "$J$"),
+    "JPEG XL, effort 9": ("#81afca", "$9$"),
     "CAE, trained for rate": ("#802040", "D"),
     "CAE, fixed PCA": ("#9f6060", "d"),
     "CAE, block PCA": ("#009f9f", "X"),

@@ -32,6 +32,14 @@ def test_files_are_what_they_are_called(photograph):
         assert Image.open(io.BytesIO(codec.encode(photograph, codec.settings[0]))).format == format
 
 
+def test_a_format_is_a_baseline_only_where_pillow_can_write_it():
+    assert BY_NAME["AVIF"].is_here and not baselines.PillowCodec("?", "?", (), (), needs="no_such_module").is_here
+    assert {codec.name for codec in baselines.JPEG_XL if codec.is_here} == set(BY_NAME) & {
+        "JPEG XL",
+        "JPEG XL, effort 9",
+    }
+
+
 def test_chroma_subsampling_differs(photograph):
     assert BY_NAME["JPEG 4:2:0"].encode(photograph, 50) != BY_NAME["JPEG 4:4:4"].encode(photograph, 50)
 

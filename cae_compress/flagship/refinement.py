@@ -1,10 +1,16 @@
 """More effort when encoding: latents are moved by gradient steps towards less rate and distortion of this very picture.
 
+    y ──> which will be quantized in dependence of each other? ──> gradient of bits + lambda * distortion ──> y
+
 The analysis network makes one guess at good latents. Here they become variables of an optimisation of the loss that the
-network was trained with. Rounding is made soft: a latent is the whole number below it or the one above, by chance, the
-nearer the likelier, and the temperature of the chance falls until the choice is settled. Latents that will be quantized
-in dependence of each other (`trellis`) have noise instead, as large as the errors of the trellis. Decoders know nothing
-of it.
+network was trained with. Decoders know nothing of it. There are two kinds of latents:
+
+- Those that will be quantized in dependence of each other (`trellis`), which leaves small errors, stand for themselves,
+  and cost the mean of three places in their cell. Nothing is left to chance, so few steps bring much. Their length is
+  that of Newton's method: where quantization steps are as long as pays best, the loss curves alike in all latents.
+- All others will be whole numbers, most of them zeros. They stay, unless there are steps enough to search among whole
+  numbers: then their rounding is made soft, to the one below or the one above by chance, the nearer the likelier, and
+  the temperature of the chance falls until the choice is settled.
 
 Sources: Yang, Bamler, Mandt, NeurIPS 2020, section 3.2 (stochastic Gumbel annealing); Campos et al., CVPR Workshops
 2019 (latents optimised for each picture).
@@ -21,11 +27,14 @@ import tensorflow as tf
 from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import CHANNELS, PATCH
-from cae_compress.flagship.network import DEPENDENT_ERROR, centred, centroid_offsets, is_dependent
+from cae_compress.flagship.network import centred, centroid_offsets, is_dependent
 from cae_compress.layers import logistic_bits
 from cae_compress.progress import progress_bar
 
-LEARNING_RATE = 0.01  # quantization steps that a latent moves at most in a gradient step
+CURVATURE = 25.0  # bits over a quantization step squared; 12 / ln 2 = 17 of them are the distortion's at high rates
+MAX_MOVE = 0.1  # quantization steps that a latent of the first kind moves at most in a gradient step
+SEARCH_FROM = 20  # gradient steps; fewer leave the search among whole numbers unsettled
+SEARCH_RATE = 0.01  # quantization steps that a latent of the second kind moves in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
 EDGE = 1e-4  # keeps latents off the whole numbers, where the odds are infinite
 
@@ -46,12 +55,17 @@ def refine(network, y, x, u, steps, tune="psnr", seed=1):
         float32 like `y`, to be quantized.
     """
     target, mask = padded(x, PATCH * y.shape[0], PATCH * y.shape[1])
-    latents, optimizer = tf.Variable(y[None]), keras.optimizers.Adam(LEARNING_RATE)
-    optimizer.build([latents])
+    u, latents, search = np.float32(u), tf.Variable(y[None]), keras.optimizers.Adam(SEARCH_RATE)
+    search.build([latents])
+    dependent = is_dependent(network.expect(tf.round(latents), u[None])[1])
+    gradient_at = gradient_of(network, tune, steps >= SEARCH_FROM)
     for k in progress_bar(range(steps), desc="effort", unit="step", leave=False):
         temperature = FIRST_TEMPERATURE * (LAST_TEMPERATURE / FIRST_TEMPERATURE) ** (k / steps)
-        gradient = gradient_of(network, tune)(latents, target, mask, np.float32(u), np.float32(temperature), (seed, k))
-        optimizer.apply([gradient], [latents])
+        gradient = gradient_at(latents, dependent, target, mask, u, np.float32(temperature), (seed, k))
+        move = (1 - k / steps) * tf.clip_by_value(gradient / CURVATURE, -MAX_MOVE, MAX_MOVE)
+        latents.assign_sub(tf.where(dependent, move, 0))
+        if steps >= SEARCH_FROM:
+            search.apply([tf.where(dependent, 0, gradient)], [latents])
     return latents.numpy()[0]
 
 
@@ -63,13 +77,17 @@ def padded(x, height, width):
 
 
 @functools.lru_cache(maxsize=2)
-def gradient_of(network, tune):
-    """The gradient of the loss, compiled once for a network: a function of y, x, mask, u, temperature, seed."""
+def gradient_of(network, tune, searching):
+    """The gradient of the loss of a picture in bits, compiled once for a network.
+
+    A function of y, which latents are dependent, x, mask, u, temperature, seed; the last two if it is `searching`.
+    """
     distortion = DISTORTIONS[tune].error
 
     @tf.function(
         input_signature=[
             tf.TensorSpec((1, None, None, CHANNELS), tf.float32),
+            tf.TensorSpec((1, None, None, CHANNELS), tf.bool),
             tf.TensorSpec((1, None, None, 3), tf.uint8),
             tf.TensorSpec((1, None, None, 1), tf.float32),
             tf.TensorSpec((), tf.float32),
@@ -77,19 +95,18 @@ def gradient_of(network, tune):
             tf.TensorSpec((2,), tf.int32),
         ]
     )
-    def gradient(y, x, mask, u, temperature, seed):
+    def gradient(y, dependent, x, mask, u, temperature, seed):
         with tf.GradientTape() as tape:
             tape.watch(y)
-            q = soft_rounding(y, temperature, seed)
+            rounded = soft_rounding(y, temperature, seed) if searching else tf.stop_gradient(tf.round(y))
+            q = tf.where(dependent, y, rounded)
             mean, log_scale = network.expect(q, u[None])
-            noise = tf.random.stateless_uniform(tf.shape(y), seed + (0, 1_000_000), -0.5, 0.5)
-            dependent = is_dependent(log_scale)
-            bits = tf.reduce_sum(logistic_bits(tf.where(dependent, y + noise, q), mean, log_scale))
+            in_cell = sum(logistic_bits(q + place, mean, log_scale) for place in (-1 / 3, 0.0, 1 / 3)) / 3
+            bits = tf.reduce_sum(tf.where(dependent, in_cell, logistic_bits(q, mean, log_scale)))
             offsets = tf.where(dependent, 0.0, centroid_offsets(q, mean, log_scale))
-            x_hat = network.reconstruct(tf.where(dependent, y + DEPENDENT_ERROR * noise, q), offsets, u[None])
-            target = centred(x)
+            x_hat, target = network.reconstruct(q, offsets, u[None]), centred(x)
             error = distortion(target, target + mask * (x_hat - target))[0] * tf.cast(tf.size(mask), tf.float32)
-            loss = (bits + lmbda_of(u) * error) / tf.reduce_sum(mask)
+            loss = bits + lmbda_of(u) * error
         return tape.gradient(loss, y)
 
     return gradient

@@ -39,7 +39,7 @@ def seeds():
     """Valid files to damage: of every codec, several sizes and rates, a flat picture, grey, with metadata."""
     photographs = datasets.bundled()
     pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
-    coders = [codec.load_codec(name) for name in codec.CODECS]
+    coders = [codec.load_codec(name, tune) for name, entry in codec.CODECS.items() for tune in entry.names_of_tunes()]
     files = [
         coder.encode(picture, coder.settings[k])
         for coder in coders

@@ -77,6 +77,7 @@ def main():
         "balle2017-adaptive": (Balle2017Codec("adaptive"), (2, 1.5, 1, 2.7, 3)),
         "toderici2017": (Toderici2017Codec(), (4, 8, 2, 1, 7)),
         "flagship": (RDCodec(), (50, 70.5, 30, 1, 100)),
+        "flagship-ms-ssim": (RDCodec("rdcae-ms-ssim"), (50, 70.5, 30, 1, 100)),
     }
     for kind, (maker, settings) in makers.items():
         for (name, picture), setting in zip(pictures.items(), settings):

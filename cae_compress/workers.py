@@ -31,6 +31,7 @@ from cae_compress import provenance
 from cae_compress.progress import progress_bar
 
 LOCAL = "local"
+LOST = "the connection to the cluster was lost"
 TASK_SECONDS = 2  # what a task of a cluster should take, so that handing it out costs little beside it
 MAX_BATCH = 100  # items in such a task, whatever they took before
 PER_WORKER = 2  # tasks in work and in waiting, for each worker
@@ -270,7 +271,10 @@ class Cluster:
     def size(self):
         """How many tasks it can do at a time; workers come and go."""
         if time.monotonic() > self.looked + 1:
-            self.threads, self.looked = sum(self.client.nthreads().values()), time.monotonic()
+            try:
+                self.threads, self.looked = sum(self.client.nthreads().values()), time.monotonic()
+            except Exception as error:  # of many kinds, as the client gives up
+                raise WorkersError(LOST) from error
         return max(1, self.threads)
 
     def look(self):
@@ -282,7 +286,7 @@ class Cluster:
         try:
             return future.result()
         except CancelledError:
-            raise WorkersError("the connection to the cluster was lost") from None
+            raise WorkersError(LOST) from None
 
 
 def _checked(expected, function, *args):

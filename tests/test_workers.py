@@ -48,15 +48,18 @@ class Dask:
     def start_worker(self):
         return self.start("worker", "--scheduler-file", self.file, "--nthreads", 1, "--no-nanny")
 
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory):
     pytest.importorskip("distributed")
     cluster = Dask(tmp_path_factory.mktemp("dask"))
     yield cluster
-    for process in cluster.processes:
-        process.kill()
-        process.wait()
+    cluster.end()
 
 
 def square(number):
@@ -290,6 +293,17 @@ def test_a_cluster_that_cannot_do_it_is_refused_in_one_line(dask, album, tmp_pat
         assert "install the same everywhere" in refused(capsys, *command, dask.address)
     assert contents(tmp_path / "out") == {}
     assert cli.main(["encode", "-", "--dask", "local"]) == 2
+
+
+def test_a_cluster_that_is_lost_ends_the_run_with_one_error(dask, tmp_path):
+    other = Dask(tmp_path)
+    try:
+        with pytest.raises(workers.WorkersError, match="connection to the cluster was lost"):
+            for k, _ in workers.run(time.sleep, [0, *[1] * 20], dask=other.address):
+                if k == 0:
+                    other.processes[0].kill()
+    finally:
+        other.end()
 
 
 def test_nobody_waits_for_dask_who_does_not_use_it(album, tmp_path):

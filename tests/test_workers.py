@@ -226,9 +226,14 @@ def test_a_file_that_kills_its_worker_every_time_is_given_up_and_no_other(source
 def stopping(error, source, target, args):
     """Copies files, but for the third, at which there is an error."""
     target.write_text("half")
+    came = source.with_name("came to the third")
     if source.stem == "c":
+        came.touch()
         raise error(str(target))
-    time.sleep(0.05)  # that some are left then
+    for _ in range(100 * (source.stem > "c")):  # that some are left then, however late its worker is
+        if not came.exists():
+            time.sleep(0.05)
+    time.sleep(0.05)
     return copy(source, target, args)
 
 

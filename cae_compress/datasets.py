@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import requests
 
-from cae_compress import pictures
+from cae_compress import pictures, synthetic
 from cae_compress.files import is_full
 from cae_compress.progress import progress_bar
 
@@ -35,24 +35,6 @@ IMAGENETTE_PER_CLASS = {"train": 240, "val": 60}  # the replication's 2,400 and 
 SAMPLES_URL = "https://github.com/EliSchwartz/imagenet-sample-images/archive/refs/heads/master.zip"
 NUM_SAMPLES = 1000
 TIMEOUT_SECONDS = 30
-TEXT = '''"""Pictures: Kodak, Imagenette, ImageNet samples, and photographs bundled with installed packages.
-
-A set is looked for under `$CAE_COMPRESS_DATA`, then under the project's `data/`; failing that it is downloaded
-from its public home into `data/`. The bundled photographs need no network.
-"""
-
-import hashlib
-import os
-import shutil
-from pathlib import Path
-
-import cv2
-import numpy as np
-import requests
-from tqdm.auto import tqdm
-
-from cae_compress import pictures
-'''  # a page to draw: the tables were measured on just this
 
 
 class DownloadError(RuntimeError):
@@ -64,7 +46,7 @@ def load_pictures(name):
 
     Args:
         name: "kodak" (24 pictures, 768x512; downloaded if need be), "bundled" (6 photographs, no network) or
-            "synthetic" (3 pictures that are no photographs, drawn here).
+            "synthetic" (7 pictures that are no photographs, `synthetic`).
 
     Returns:
         dict from picture name to uint8 RGB array (h, w, 3).
@@ -79,7 +61,7 @@ def load_pictures(name):
     if name == "bundled":
         return bundled()
     if name == "synthetic":
-        return synthetic()
+        return synthetic.pictures()
     raise ValueError(f"no picture set named {name!r}; there are 'kodak', 'bundled' and 'synthetic'")
 
 
@@ -91,17 +73,6 @@ def bundled():
     photographs = {name: getattr(skimage.data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
     photographs |= {name: sklearn.datasets.load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
     return {name: pictures.as_rgb(image) for name, image in photographs.items()}
-
-
-def synthetic():
-    """What a codec for photographs was not made for, by name, uint8 RGB (256, 384, 3): text, a gradient, noise."""
-    text = np.full((256, 384, 3), 255, np.uint8)
-    for k, line in enumerate(TEXT.splitlines()):
-        cv2.putText(text, line, (4, 14 + 15 * k), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (20, 20, 60), 1, cv2.LINE_AA)
-    rows, columns = np.mgrid[0:1:256j, 0:1:384j]
-    gradient = np.stack([255 * rows, 255 * columns, 255 * (1 - rows)], axis=-1).round().astype(np.uint8)
-    noise = np.random.default_rng(1).integers(0, 256, (256, 384, 3), dtype=np.uint8)
-    return {"text": text, "gradient": gradient, "noise": noise}
 
 
 def find(name):

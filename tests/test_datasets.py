@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cae_compress import DownloadError, datasets
+from cae_compress import DownloadError, datasets, synthetic
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 SHA256, MD5 = hashlib.sha256(CONTENT).hexdigest(), hashlib.md5(CONTENT).hexdigest()
@@ -331,7 +331,7 @@ def test_an_unknown_set_is_refused():
 
 def test_synthetic_pictures_are_always_the_same_and_no_two_alike():
     pictures, again = datasets.load_pictures("synthetic"), datasets.load_pictures("synthetic")
-    assert list(pictures) == ["text", "gradient", "noise"]
+    assert list(pictures) == ["text", "gradient", "noise", "slide", "chart", "screen", "facade"]
     for name, picture in pictures.items():
         assert picture.shape == (256, 384, 3) and picture.dtype == np.uint8
         assert np.array_equal(picture, again[name])
@@ -339,5 +339,8 @@ def test_synthetic_pictures_are_always_the_same_and_no_two_alike():
 
 
 def test_synthetic_pictures_are_those_that_the_tables_were_measured_on():
-    hashes = {name: hashlib.sha256(image.tobytes()).hexdigest()[:12] for name, image in datasets.synthetic().items()}
-    assert hashes == {"text": "24db34f4da84", "gradient": "3642cc4f1408", "noise": "57188dc1345d"}
+    hashes = {name: hashlib.sha256(image.tobytes()).hexdigest()[:12] for name, image in synthetic.pictures().items()}
+    assert hashes == {
+        "text": "24db34f4da84", "gradient": "3642cc4f1408", "noise": "57188dc1345d", "slide": "482490c78703",
+        "chart": "3b95019cfb0a", "screen": "597d53245895", "facade": "eae88c4399a2",
+    }  # fmt: skip

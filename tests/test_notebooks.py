@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from cae_compress import datasets
+from cae_compress import datasets, synthetic
 from cae_compress.lab.teaching.exercises import EXERCISES
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def photos(tmp_path_factory):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned
     Image.fromarray(datasets.bundled()["china"]).resize((4000, 3000)).save(folder / "phone.jpg", exif=exif, quality=85)
-    Image.fromarray(datasets.synthetic()["text"]).save(folder / "page.png")
+    Image.fromarray(synthetic.pictures()["text"]).save(folder / "page.png")
     return [folder / "phone.jpg", folder / "page.png"]
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 from test_batch import command_line, names
 
 import cae_compress
-from cae_compress import cli, codec, datasets, provenance, workers
+from cae_compress import cli, codec, datasets, provenance, synthetic, workers
 from cae_compress.cli import batch
 from cae_compress.flagship import ablations
 from cae_compress.lab import evaluate, fuzz
@@ -321,7 +321,7 @@ def test_nobody_waits_for_dask_who_does_not_use_it(album, tmp_path):
 def test_tables_are_the_same_row_for_row_whatever_made_them(dask, monkeypatch):
     some = {name: evaluate.codecs_by_name()[name] for name in ("cae_compress", "JPEG 2000", "Toderici 2017")}
     monkeypatch.setattr(evaluate, "codecs_by_name", lambda: some)  # here; workers have all
-    pictures = {name: datasets.synthetic()[name] for name in ("gradient", "text")}
+    pictures = {name: synthetic.pictures()[name] for name in ("gradient", "text")}
     monkeypatch.setattr(evaluate, "load_pictures", lambda name: pictures)
     tables = [evaluate.evaluate_set("synthetic", 4, False, dask=address) for address in (dask.address, None)]
     pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 import cae_compress as cae
-from cae_compress import datasets, pictures
+from cae_compress import datasets, pictures, synthetic
 from cae_compress.flagship import patterns
 
 Y, X = np.mgrid[:64, :64]
@@ -76,7 +76,7 @@ def test_of_a_large_picture_the_part_around_the_pattern_is_tried(monkeypatch):
 
 
 def test_photographs_are_not_taken_for_patterns_and_coded_as_asked(photographs):
-    others = datasets.synthetic()
+    others = synthetic.pictures()
     assert not any(patterns.find(picture) for picture in [*photographs.values(), *others.values()])
     codec, picture = cae.RDCodec(), photographs["coffee"][:60, :70]
     assert codec.encode(picture, 70.5) == codec.encode_at(picture, 70.5)

@@ -30,7 +30,7 @@ from cae_compress import bitstream, datasets, metrics, provenance, weights, work
 from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
-from cae_compress.codec import decode, encode
+from cae_compress.codec import decode, encode, encode_to_size
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 from cae_compress.progress import progress_bar
@@ -49,7 +49,7 @@ def versions():
     """Versions of all software that decides a number of a table, as one string."""
     glymur = baselines.load_glymur()
     openjpeg = [f"openjpeg {glymur.version.openjpeg_version}"] if glymur else []
-    jpeg_xl = [f"pillow-jxl-plugin {metadata.version('pillow-jxl-plugin')}"] if baselines.JPEG_XL[0].is_here else []
+    jpeg_xl = [f"pillow-jxl-plugin {metadata.version('pillow-jxl-plugin')}"] if baselines.JPEG_XL.is_here else []
     return "; ".join([provenance.versions(), *openjpeg, *jpeg_xl])
 
 
@@ -187,7 +187,10 @@ def all_codecs():
     ]
     papers = [codec(prior) for codec in (Theis2017Codec, Balle2017Codec) for prior in ("static", "adaptive")]
     papers.append(Toderici2017Codec())
-    return [RDCodec(), RDCodec("rdcae-ms-ssim"), *cheng2018, *papers, *baselines.BASELINES, baselines.FIXED_PSNR]
+    others = [*baselines.BASELINES, baselines.FIXED_PSNR]
+    if baselines.SLOW_JPEG_XL.is_here:
+        others.append(baselines.SLOW_JPEG_XL)
+    return [RDCodec(), RDCodec("rdcae-ms-ssim"), *cheng2018, *papers, *others]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):
@@ -234,8 +237,32 @@ def seconds(codec, image, setting):
     return middle - start, time.perf_counter() - middle
 
 
+def versions_at_equal_size(image, quality):
+    """What every codec makes of one picture in a file of about the size of ours.
+
+    Args:
+        image: uint8 RGB array (h, w, 3).
+        quality: of the .cae file, 1 to 100, which sets the size.
+
+    Returns:
+        dict from codec to (file, decoded picture), ours first; or to None, where it cannot code this picture.
+    """
+    ours = encode(image, quality)
+    tuned = RDCodec("rdcae-ms-ssim").name
+    versions = {RDCodec.name: (ours, decode(ours)), tuned: None}
+    with contextlib.suppress(ValueError):  # its smallest file is larger
+        data = encode_to_size(image, len(ours), tune="ms-ssim")
+        versions[tuned] = data, decode(data)
+    for baseline in baselines.BASELINES:
+        versions[baseline.name] = None
+        with contextlib.suppress(Exception):  # each library raises an exception of its own
+            data = baseline.encode_to_size(image, len(ours))
+            versions[baseline.name] = data, baseline.decode(data)
+    return versions
+
+
 def at_equal_size(image, quality_setting):
-    """What every codec makes of one picture in a file no larger than ours.
+    """`versions_at_equal_size` in numbers.
 
     Args:
         image: uint8 RGB array (h, w, 3).
@@ -251,18 +278,13 @@ def at_equal_size(image, quality_setting):
             with contextlib.suppress(ValueError):  # too few pixels
                 yield name, metric(image, decoded)
 
-    ours = encode(image, quality_setting)
-    files = [("cae_compress", ours, decode(ours))]
-    for baseline in baselines.BASELINES:
-        try:
-            data = baseline.encode_to_size(image, len(ours))
-            files.append((baseline.name, data, baseline.decode(data)))
-        except Exception:  # each library raises an exception of its own
-            files.append((baseline.name, None, None))
-    rows = [{"codec": name} for name, *_ in files]
-    for row, (_, data, decoded) in zip(rows, files):
-        if data is not None:
-            row |= {"num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image), **dict(measure(decoded))}
+    rows = []
+    for name, version in versions_at_equal_size(image, quality_setting).items():
+        rows.append({"codec": name})
+        if version is not None:
+            data, decoded = version
+            rows[-1] |= {"num_bytes": len(data), "bpp": metrics.bits_per_pixel(len(data), image)}
+            rows[-1] |= dict(measure(decoded))
     table = pd.DataFrame(rows, columns=["codec", "num_bytes", "bpp", "psnr_db", "ssim", "ms_ssim"]).round(4)
     return table.astype({"num_bytes": "Int64"})  # whole numbers, missing ones among them
 

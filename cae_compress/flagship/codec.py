@@ -29,8 +29,8 @@ TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
 DEPENDENT = True  # quantization; without, the ablation
-DISTORTION_WEIGHTS = {"psnr": 6.0, "ms-ssim": 6.0}  # of the rate-distortion choice: data/ablations.csv
-TUNES = tuple(DISTORTION_WEIGHTS)  # what weights are trained for
+DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
+TUNES = ("psnr", "ms-ssim")  # what weights are trained for
 NEEDED = {  # of a weights file, beside the networks
     "probabilities": PROBABILITIES,
     "tune": Array((), np.uint8, high=len(TUNES) - 1),
@@ -60,7 +60,6 @@ class RDCodec(FileCodec):
         arrays.setdefault("tune", np.uint8(0))
         weights.check_arrays(arrays, NEEDED, self.model)
         self.probabilities, self.tune = arrays.pop("probabilities"), TUNES[arrays.pop("tune")]
-        self.distortion_weight = DISTORTION_WEIGHTS[self.tune]
         if self.tune != "psnr":
             self.name = f"{self.name} for {self.tune.upper()}"
         self._network_arrays = arrays
@@ -206,7 +205,7 @@ class RDCodec(FileCodec):
     def quantizer(self, place, dependent=True):
         """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
         costs = gains.distortion_weights(self._network_arrays, place / 2**PLACE_BITS)
-        weights = (self.distortion_weight * costs).astype(np.float32)
+        weights = (DISTORTION_WEIGHT * costs).astype(np.float32)
         return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
 
 

@@ -42,7 +42,7 @@ train: $(READY)
 	$(BIN)/python -m cae_compress.balle2017.train --export build
 	$(BIN)/python -m cae_compress.flagship.train --export build/rdcae.npz
 	$(BIN)/python -m cae_compress.flagship.train --folder runs/rdcae-ms-ssim --start build/rdcae.npz --tune ms-ssim \
-	    --steps 9000 --decay-steps 5000 --learning-rate 4e-4 --export build/rdcae-ms-ssim.npz
+	    --steps 4000 --decay-steps 2500 --learning-rate 4e-4 --export build/rdcae-ms-ssim.npz
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \

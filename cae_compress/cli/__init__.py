@@ -141,8 +141,8 @@ def parser():
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
     encoding.add_argument(
         "--effort", type=not_negative, default=0, metavar="STEPS",
-        help="gradient steps in search of smaller files: 1 to 10 take a second or two a picture and save 2 to 3 %%, 100"
-        " takes a minute and saves 6 (default: 0, fast)",
+        help="gradient steps in search of smaller files: 1 to 3 take about a second a picture and save 2 to 3 %%, 100"
+        " take a minute and save 6 (default: 0, fast)",
     )  # fmt: skip
     encoding.add_argument(
         "--model", choices=codec.codecs(), default=codec.DEFAULT_MODEL, metavar="NAME",

@@ -124,6 +124,7 @@ def test_stopped_it_ends_at_once_and_leaves_no_process_and_no_half_file(jobs, wh
     process = subprocess.Popen(
         [sys.executable, "-c", STOPPED, *map(str, sources), "-j", str(jobs), *where],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
     )  # fmt: skip
     for _ in range(600):
         if len(names(tmp_path, ".*.cae")) >= jobs + len(where[:1]) and len(names(tmp_path, "[!.]*.cae")) == 2:

@@ -24,7 +24,8 @@ def written(photographs, tmp_path_factory):
 def test_it_is_one_file_that_needs_no_network(written):
     text = written.read_text(encoding="utf-8")
     sources = re.findall(r'(?:src|href)="([^"]*)"', text)
-    assert len(sources) == 8 and all(source.startswith("data:image/") for source in sources)
+    count = len(baselines.BASELINES) + 4  # the original, ours for either metric, the curve
+    assert len(sources) == count and all(source.startswith("data:image/") for source in sources)
     assert not re.search(r"https?://|@[A-Z]+@", text)
     assert "coffee &amp; &lt;cup&gt;" in text and "<cup>" not in text
 

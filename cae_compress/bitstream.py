@@ -34,10 +34,12 @@ missing, the CRC-32 above cannot be checked; the model reads what is there, and 
 just between two chunks, or in grey just before the first, is refused: it cannot be told from a damaged one.
 """
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
 
+from cae_compress.checks import number
 from cae_compress.metadata import MAX_BYTES, NOTHING, Metadata
 
 MAGIC = b"\x89CAE"
@@ -145,7 +147,12 @@ def read(data, max_pixels=MAX_PIXELS, may_be_cut=()):
 
 
 def check_size(width, height, max_pixels):
-    """Raise BitstreamError unless a picture has pixels, and decoding costs no more than `max_pixels` of them may."""
+    """Raise BitstreamError unless a picture has pixels, and decoding costs no more than `max_pixels` of them may.
+
+    Raises:
+        ValueError: `max_pixels` is no number; infinity is one.
+    """
+    number("max_pixels", max_pixels, 0, math.inf)
     if not (0 < width < 2**31 and 0 < height < 2**31):
         raise BitstreamError(f"impossible size: {width}x{height} pixels")
     if width * height > max_pixels:

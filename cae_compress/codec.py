@@ -19,6 +19,7 @@ import numpy as np
 from cae_compress import bitstream, constant, files, loading, pictures
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
+from cae_compress.metadata import Metadata
 
 DEFAULT_MODEL = "flagship"
 DEFAULT_QUALITY = 50
@@ -156,19 +157,26 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
 
     Raises:
         PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
-        ValueError: `quality` or `effort` is out of range, there is no such model, or it has no such tune.
+        ValueError: `quality` or `effort` is out of range, there is no such model, or it has no such tune; `metadata`
+            is no `Metadata`.
     """
     codec = load_codec(model, tune)
     setting, options = codec.setting_of_quality(number("quality", quality, 1, 100)), _options(codec, effort)
     picture = pictures.picture_of(image)
+    metadata = _checked(picture.metadata if metadata is None else metadata)
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
     if constant.is_constant(rgb):
         data, colour = CONSTANT.encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
     else:
         data = codec.encode(rgb, setting, **options)
     header, payload = bitstream.read(data, math.inf)
-    metadata = picture.metadata if metadata is None else metadata
     return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
+
+
+def _checked(metadata):
+    if not isinstance(metadata, Metadata):
+        raise ValueError(f"metadata must be a cae_compress.Metadata, got {metadata!r}")
+    return metadata
 
 
 def _options(codec, effort):

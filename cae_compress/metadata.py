@@ -55,7 +55,7 @@ class Metadata:
         if self.dpi is not None:
             if not isinstance(self.dpi, (tuple, list)) or len(self.dpi) != 2:
                 raise ValueError(f"dpi must be two numbers, across and down, got {self.dpi!r}")
-            x, y = (number("dpi", float(value), MIN_DPI, MAX_DPI) for value in self.dpi)
+            x, y = (number("dpi", value, MIN_DPI, MAX_DPI) for value in self.dpi)
             object.__setattr__(self, "dpi", struct.unpack("<2f", struct.pack("<2f", x, y)))
 
     def __bool__(self):
@@ -96,7 +96,9 @@ def of_pillow(image, tell, given=None):
     except Exception as error:  # whatever broken EXIF makes of Pillow's reader
         tell(f"EXIF cannot be read and is left out: {error or type(error).__name__}")
     if xmp := info.get("xmp", info.get("XML:com.adobe.xmp")):
-        parts["xmp"] = XMP_ORIENTATION.sub(rb"\g<1>1", Metadata(xmp=xmp).xmp)
+        parts["xmp"] = xmp
+    if image.format == "PNG" and image.info.get("icc_profile", b"") is None:  # so Pillow says that it is damaged
+        tell("the colour profile cannot be read and is left out")
     if not parts["icc_profile"] and has_other_colours(info):
         tell("gamma or primaries that are not those of sRGB are left out; a colour profile would be kept")
     metadata = {}
@@ -106,6 +108,8 @@ def of_pillow(image, tell, given=None):
         except Exception as error:  # too long, or of a type that it should not have
             if name != "dpi":  # a resolution of 0 says that there is none
                 tell(f"{name} cannot be read and is left out: {error or type(error).__name__}")
+    if upright := metadata.get("xmp"):
+        metadata["xmp"] = XMP_ORIENTATION.sub(rb"\g<1>1", upright)
     return Metadata(**metadata), orientation
 
 

@@ -194,6 +194,40 @@ def test_metadata_that_are_left_out_are_said_in_a_line(tmp_path, capsys):
     assert len(lines) == 1 and "a.png: metadata that cannot be read is left out" in lines[0]
 
 
+def test_a_report_or_a_page_takes_the_place_of_nothing_else(pictures, tmp_path, capsys):
+    page, table = tmp_path / "page.html", tmp_path / "table.csv"
+    page.write_text("a page of others")
+    table.write_text("name,price\n")
+    before = [path.read_bytes() for path in (*pictures, page, table)]
+    for args in (
+        ("encode", pictures[0], "--report", pictures[1], "-f"),
+        ("encode", pictures[0], "--report", tmp_path, "-f"),
+        ("encode", pictures[0], "--report", tmp_path / "nowhere" / "table.csv"),
+        ("encode", pictures[0], "--report", table),
+        ("compare", pictures[0], "--html", pictures[0], "-f"),
+        ("compare", pictures[0], "--html", tmp_path / "nowhere" / "page.html"),
+        ("compare", pictures[0], "--html", page),
+    ):
+        assert run(*args) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and err.startswith("cae-compress: error: ") and len(err.splitlines()) == 1
+    assert [path.read_bytes() for path in (*pictures, page, table)] == before
+    assert not pictures[0].with_suffix(".cae").exists()
+    assert run("encode", pictures[0], "--report", table, "--force") == 0
+    assert table.read_text().startswith("source,target,result")
+    assert run("encode", pictures[1], "--report", table) == 0, "an earlier report may be replaced"
+    if os.path.exists("/dev/null"):
+        assert run("encode", pictures[2], "--report", "/dev/null") == 0
+
+
+def test_that_a_folder_has_nothing_for_it_is_said(pictures, tmp_path, capsys):
+    (tmp_path / "texts" / "more").mkdir(parents=True)
+    assert run("encode", "-r", tmp_path / "texts") == 0 and capsys.readouterr().out == "0 files\n"
+    (tmp_path / "texts" / "a.txt").touch()
+    assert run("decode", "-r", tmp_path / "texts") == 0
+    assert capsys.readouterr().out == "0 files; 1 files of other kinds in the folders\n"
+
+
 def test_grey_goes_in_and_comes_out_as_grey(pictures, tmp_path):
     Image.open(pictures[0]).convert("L").save(tmp_path / "grey.png")
     assert run("encode", tmp_path / "grey.png") == 0 and run("decode", tmp_path / "grey.cae", "-f") == 0
@@ -257,7 +291,10 @@ def test_a_dash_is_standard_input_and_output(pictures, tmp_path, monkeypatch, ca
     assert code == 0 and np.array_equal(np.asarray(Image.open(io.BytesIO(decoded))), cae_compress.decode(expected))
     capsys.readouterr()
     assert piped(monkeypatch, b"no picture", "encode", "-", "-o", "-") == (b"", 1)
-    assert capsys.readouterr().err == "standard input: not a picture in a format that can be read\n"
+    assert (
+        capsys.readouterr().err
+        == "standard input: not a picture in a format that can be read, or too damaged to tell\n"
+    )
     assert piped(monkeypatch, picture, "encode", "-", "-", "-o", "-") == (b"", 2)
     monkeypatch.undo()
     monkeypatch.setattr(sys, "stdin", Pipe(expected))

@@ -105,6 +105,19 @@ def test_a_file_that_declares_too_much_is_refused_until_the_limit_is_raised(phot
     assert cae_compress.decode(data, max_pixels=photograph.size).shape == photograph.shape
 
 
+@pytest.mark.parametrize("limit", [None, "9", float("nan"), True])
+def test_a_limit_that_is_no_number_is_refused_and_limits_nothing(limit, photograph):
+    data = cae_compress.encode(photograph)
+    with pytest.raises(ValueError, match="max_pixels must be a number"):
+        cae_compress.decode(data, max_pixels=limit)
+
+
+def test_metadata_of_another_kind_are_refused(photograph):
+    for wrong in ({"dpi": (72, 72)}, 5, b"exif"):
+        with pytest.raises(ValueError, match="metadata must be a cae_compress.Metadata"):
+            cae_compress.encode(photograph, metadata=wrong)
+
+
 def test_missing_and_wrong_input_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError):
         cae_compress.load(tmp_path / "nothing.cae")

@@ -122,7 +122,8 @@ def test_a_chunk_that_unpacks_to_very_much_is_refused_before_it_does():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"dpi": (0, 300)}, {"dpi": (float("inf"), 1)}, {"dpi": 300}, {"dpi": (1, 2, 3)},
+        {"dpi": (0, 300)}, {"dpi": (float("inf"), 1)}, {"dpi": 300}, {"dpi": (1, 2, 3)}, {"dpi": (None, 72)},
+        {"dpi": ("a", 1)},
         {"xmp": b"x" * (metadata.MAX_BYTES + 1)}, {"xmp": 7}, {"exif": 5}, {"icc_profile": 5}, {"icc_profile": "sRGB"},
     ],
 )  # fmt: skip
@@ -228,6 +229,65 @@ def test_a_png_with_a_very_long_profile_is_read_without(picture, tmp_path):
     profile = np.random.default_rng(0).bytes(2**20 + 1)
     Image.fromarray(picture).save(tmp_path / "a.png", icc_profile=profile)
     with pytest.warns(UserWarning, match="a.png: metadata.*left out"):
+        assert np.array_equal(pictures.read(tmp_path / "a.png"), picture)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+BROKEN_CHUNKS = {
+    "gAMA": chunk(b"gAMA", b"\0"), "cHRM": chunk(b"cHRM", bytes(7)), "pHYs": chunk(b"pHYs", b"\0\0"),
+    "iCCP": chunk(b"iCCP", b""), "tIME": chunk(b"tIME", b"")[:-1] + b"\0", "zTXt": chunk(b"zTXt", b"k\0\1"),
+    "tEXt": chunk(b"tEXt", b"key\0value")[:-1] + b"\0", "iTXt": b"".join(
+        chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(bytes(2**20))) for _ in range(70)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN_CHUNKS)
+@pytest.mark.parametrize("after", [False, True])
+def test_damaged_metadata_of_a_png_harm_neither_its_picture_nor_the_rest(kind, after, picture, tmp_path):
+    plain = io.BytesIO()
+    profile = None if kind == "iCCP" else PROFILE
+    Image.fromarray(picture).save(plain, "PNG", icc_profile=profile, exif=exif())
+    data, place = plain.getvalue(), -12 if after else 33  # before IEND, or after IHDR
+    (tmp_path / "a.png").write_bytes(data[:place] + BROKEN_CHUNKS[kind] + data[place:])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        read = pictures.open_picture(tmp_path / "a.png")
+    assert np.array_equal(read.pixels, picture)
+    assert read.metadata.icc_profile == profile and read.metadata.exif == exif().tobytes().removeprefix(b"Exif\0\0")
+    if not after:  # what stands at the end Pillow may leave out by itself
+        assert [str(w.message) for w in told] == [
+            f"{tmp_path / 'a.png'}: metadata that cannot be read is left out: {kind}"
+        ]
+
+
+def test_a_picture_that_is_damaged_is_not_read_for_want_of_its_metadata(picture, tmp_path):
+    plain = io.BytesIO()
+    Image.fromarray(picture).save(plain, "PNG")
+    data = plain.getvalue()
+    for damaged in (data[:60] + b"!" + data[61:], data[:33] + chunk(b"tRNS", b"\0") + data[33:], data[:-40]):
+        (tmp_path / "a.png").write_bytes(damaged[:33] + BROKEN_CHUNKS["gAMA"] + damaged[33:])
+        with pytest.raises(pictures.PictureError, match="a.png: .*damaged"):
+            pictures.read(tmp_path / "a.png")
+
+
+def test_metadata_longer_than_may_be_are_left_out_with_a_warning(picture, tmp_path):
+    long = b"<x:xmpmeta/>" + b" " * metadata.MAX_BYTES
+    Image.fromarray(picture).save(tmp_path / "a.webp", lossless=True, xmp=long, icc_profile=PROFILE)
+    with pytest.warns(UserWarning, match="a.webp: xmp cannot be read and is left out: .*more than"):
+        read = pictures.open_picture(tmp_path / "a.webp")
+    assert np.array_equal(read.pixels, picture) and read.metadata == Metadata(icc_profile=PROFILE)
+
+
+def test_a_colour_profile_that_cannot_be_unpacked_is_told_of(picture, tmp_path):
+    plain = io.BytesIO()
+    Image.fromarray(picture).save(plain, "PNG")
+    data = plain.getvalue()
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk(b"iCCP", b"name\0\0not packed") + data[33:])
+    with pytest.warns(UserWarning, match="a.png: the colour profile cannot be read and is left out"):
         assert np.array_equal(pictures.read(tmp_path / "a.png"), picture)
 
 

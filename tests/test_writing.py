@@ -31,10 +31,36 @@ def test_another_quality_is_a_choice_and_said(ending, pixels, tmp_path):
         writing.write(chosen, pixels, quality=0)
 
 
+def test_a_loss_is_said_of_every_format_and_none_has_its_default_quality(pixels, tmp_path):
+    for ending in ("mpo", "pdf", "gif", "ico", "icns"):
+        assert any("with loss" in note for note in writing.write(tmp_path / f"a.{ending}", pixels)), ending
+    assert writing.write(tmp_path / "grey.gif", pixels[..., 0]) == []
+    assert metrics.psnr(pixels, np.asarray(Image.open(tmp_path / "a.mpo").convert("RGB"))) >= 45
+    data = (tmp_path / "a.pdf").read_bytes()
+    (tmp_path / "in_it.jpg").write_bytes(data[data.index(b"\xff\xd8") :])
+    assert metrics.psnr(pixels, np.asarray(Image.open(tmp_path / "in_it.jpg"))) >= 45
+
+
+def test_every_format_that_is_said_to_lose_nothing_loses_nothing(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (50, 301, 3), dtype=np.uint8)
+    Image.init()
+    tried = 0
+    for ending in {*Image.registered_extensions()} - {".cae", ".jxl"}:  # which plugins add
+        for pixels in (noise, noise[..., 0]):
+            try:
+                notes = writing.write(tmp_path / f"a{ending}", pixels)
+                back = np.asarray(Image.open(tmp_path / f"a{ending}").convert("RGB" if pixels.ndim == 3 else "L"))
+            except (ValueError, OSError):  # no writer here, or no reader
+                continue
+            tried += 1
+            assert notes or np.array_equal(back, pixels), ending
+    assert tried > 20
+
+
 def test_grey_is_written_as_grey(pixels, tmp_path):
-    for ending in ("png", "jpg", "tif", "webp"):
+    for ending in ("png", "jpg", "tif", "webp", "qoi"):
         writing.write(tmp_path / f"a.{ending}", pixels[..., 0])
-        assert Image.open(tmp_path / f"a.{ending}").mode == ("RGB" if ending == "webp" else "L")
+        assert Image.open(tmp_path / f"a.{ending}").mode == ("RGB" if ending in ("webp", "qoi") else "L")
 
 
 @pytest.mark.parametrize("name", ["a.xyz", "a", "a.cur"])

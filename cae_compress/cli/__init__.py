@@ -129,7 +129,7 @@ def parser():
         command.add_argument(
             "-r", "--recursive", action="store_true", help="take all files in folders; their structure stays under -o"
         )
-        command.add_argument("--report", type=Path, metavar="CSV", help="write what came of each file to a table")
+        command.add_argument("--report", type=Path, metavar="CSV", help="write what came of each file to NAME.csv")
         workers.add_options(command)
 
     names = NAMES.format(command="encode", example="a.png >a.cae")
@@ -183,7 +183,10 @@ def parser():
         "Blank is what a codec or a metric cannot do with a picture: WebP ends at 16383 pixels, MS-SSIM begins at 161.",
     )  # fmt: skip
     compared.add_argument("-q", "--quality", type=quality, default=50, help="of the .cae file (default: 50)")
-    compared.add_argument("--html", type=Path, metavar="PAGE", help="write a page with all versions under a slider")
+    compared.add_argument(
+        "--html", type=Path, metavar="PAGE", help="write a page with all versions under a slider, NAME.html"
+    )
+    compared.add_argument("-f", "--force", action="store_true", help="overwrite a page that is there")
     add("bench", commands.bench, "Measure the speed of the coder.", files=False)
     add(
         "warm-up", commands.warm_up, "Compile the coder, so that the first picture need not wait for it.",

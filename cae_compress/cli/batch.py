@@ -21,8 +21,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cae_compress import files, workers
-from cae_compress.cli.plan import PIPE, UsageError, is_device, plan
-from cae_compress.cli.report import Outcome, named
+from cae_compress.cli.plan import PIPE, UsageError, check_extra, is_device, plan
+from cae_compress.cli.report import Outcome, Report, named
 from cae_compress.progress import progress_bar
 
 KILLED = "the process that worked on it was killed, twice; is there too little memory?"
@@ -47,8 +47,8 @@ def convert_many(convert, suffix, args, endings=()):
     """
     if PIPE in args.files or args.output == PIPE:
         return convert_piped(convert, suffix, args)
-    if args.report and not args.report.parent.is_dir():
-        raise UsageError(f"{args.report.parent}: no such folder")
+    if args.report:
+        check_extra(args.report, ".csv", args.force, ours=Report.is_at(args.report))
     report = plan(suffix, args, endings)
     try:
         problem = convert_planned(convert, report, args)
@@ -57,7 +57,7 @@ def convert_many(convert, suffix, args, endings=()):
             report.write(args.report, suffix)
     if problem:
         print(f"cae-compress: error: {problem}", file=sys.stderr)
-    if len(report.outcomes) > 1:
+    if len(report.outcomes) != 1:
         print(report.summary(suffix))
     return 1 if problem or report.count("failed") else 0
 

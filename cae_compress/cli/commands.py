@@ -119,6 +119,8 @@ def compare(args):
 
     if args.html and len(args.files) > 1:
         raise UsageError("--html is for one picture")
+    if args.html:
+        plan.check_extra(args.html, ".html", args.force)
 
     def table(path):
         image = pictures.read(path)

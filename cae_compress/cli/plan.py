@@ -118,6 +118,27 @@ def unreadable(source):
     return "no such file"
 
 
+def check_extra(path, ending, force, ours=False):
+    """Raise UsageError unless a file beside the results, as a report, may be written; said before any work.
+
+    Args:
+        path: Path.
+        ending: what its name must end in, so that no picture is taken for it.
+        force: whether it may be overwritten.
+        ours: whether what is there is an earlier one.
+    """
+    if is_device(path):
+        return
+    if path.suffix.lower() != ending:
+        raise UsageError(f"{path}: its name must end in {ending}")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent}: no such folder")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder")
+    if not ours and not may_write(path, force):
+        raise UsageError(f"{path} exists; not overwritten (use --force)")
+
+
 def is_device(path):
     """Whether a path is neither file nor folder, but a pipe or a device, such as /dev/null."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)

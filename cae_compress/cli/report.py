@@ -80,13 +80,22 @@ class Report:
                 rate = f"{rate_of([outcome], suffix):.4f}" if result == "done" else ""
                 table.writerow([job.source, job.target, result, *sizes, rate, "" if result == "done" else text])
 
+    @classmethod
+    def is_at(cls, path):
+        """Whether the file at a path is a report, by its first line."""
+        first = ",".join(cls.COLUMNS).encode()
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(first)) == first
+
     def summary(self, suffix):
         """The report as text: one line in all, and one for each of the first failures."""
         done = [outcome for outcome in self.outcomes if outcome.result == "done"]
         counts = ", ".join(
             f"{n} {result}" for result in ("done", "skipped", "failed", "left") if (n := self.count(result))
         )
-        lines = [f"{len(self.outcomes)} files: {counts}"]
+        lines = [f"{len(self.outcomes)} files" + (f": {counts}" if counts else "")]
         if done:
             megabytes = [sum(getattr(outcome, name) for outcome in done) / 1e6 for name in ("bytes_in", "bytes_out")]
             lines[0] += "; {:.3f} MB in, {:.3f} MB out, ".format(*megabytes)

@@ -5,7 +5,8 @@ transparency (`background`), all but one frame of an animation or page of a scan
 """
 
 import io
-import struct
+import math
+import sys
 import threading
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -16,8 +17,9 @@ import numpy as np
 from PIL import Image, ImageColor, UnidentifiedImageError
 
 from cae_compress import bitstream, metadata
+from cae_compress.checks import number, whole_number
 from cae_compress.metadata import NOTHING, Metadata
-from cae_compress.pictures import conversion, depth
+from cae_compress.pictures import conversion, depth, png
 
 RGB_MODES = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "HSV", "YCbCr")  # the last two are other words for RGB
 PRINT_MODES = ("CMYK", "LAB")
@@ -29,7 +31,6 @@ TURNS = {
 ONE_PICTURE = ("PSD",)  # formats whose frames are layers of the one picture that is read
 FIRST_COUNTS = ("MPO",)  # a camera's photograph, and previews or views beside it
 LARGE = 2**26  # pixels from which Pillow's own limit may stand in the way
-PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
 _LIFTING = threading.Lock()  # Pillow's limit is one for the process
 
 
@@ -71,13 +72,16 @@ def read(path, background=None, convert=False, frame=None, max_pixels=bitstream.
     Raises:
         FileNotFoundError: there is no such file.
         PictureError: the file is not a picture, is damaged, or is of a kind refused above; the message names it.
+        ValueError: `background`, `frame` or `max_pixels` is not what it can be.
     """
     return as_rgb(open_picture(path, background, convert, frame, max_pixels).pixels)
 
 
 def open_picture(path, background=None, convert=False, frame=None, max_pixels=bitstream.MAX_PIXELS):
     """`read` for a `Picture`: grey as grey, and with what the file carries beside its pixels."""
-    path = Path(path)
+    path, background = Path(path), None if background is None else colour(background)
+    frame = None if frame is None else whole_number("frame", frame, 0, sys.maxsize)
+    number("max_pixels", max_pixels, 0, math.inf)
     if not path.is_file():
         if path.exists():
             raise PictureError(f"{path}: no file, but a folder, a pipe or a device")
@@ -86,22 +90,42 @@ def open_picture(path, background=None, convert=False, frame=None, max_pixels=bi
     def tell(text):
         warnings.warn(f"{path}: {text}", stacklevel=3)
 
-    try:
-        with _open(path, tell) as image:
+    def open_image(file):
+        with _without_pillows_limit():
+            image = Image.open(file)
+        with image:
             _check_size(image, max_pixels)
             _choose_frame(image, frame, tell)
             with _without_pillows_limit() if image.width * image.height > LARGE else nullcontext():
                 return from_pillow(image, background, convert, tell)
+
+    try:
+        try:
+            return open_image(path)
+        except (PictureError, FileNotFoundError, PermissionError, MemoryError):
+            raise
+        except Exception:
+            data, left_out = png.without_bad_metadata(path)
+            if not left_out:
+                raise
+            picture = open_image(io.BytesIO(data))
+            tell(f"metadata that cannot be read is left out: {', '.join(left_out)}")
+            return picture
     except PictureError as error:
         raise PictureError(f"{path}: {error}") from error
     except UnidentifiedImageError:
-        raise PictureError(f"{path}: not a picture in a format that can be read") from None
+        raise PictureError(f"{path}: not a picture in a format that can be read, or too damaged to tell") from None
     except MemoryError:
         raise PictureError(f"{path}: too large for this machine's memory") from None
     except Exception as error:  # decoders of foreign formats raise anything
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the file cannot be had
-        raise PictureError(f"{path}: damaged picture: {error or type(error).__name__}") from error
+        raise PictureError(f"{path}: {_undecodable(error)}") from error
+
+
+def _undecodable(error):
+    """What a decoder of a foreign format raised, in words; it does not say whether the file is at fault."""
+    return f"damaged, or of a kind that cannot be read here: {error or type(error).__name__}"
 
 
 def from_pillow(image, background=None, convert=False, tell=warnings.warn, given=None):
@@ -115,7 +139,9 @@ def from_pillow(image, background=None, convert=False, tell=warnings.warn, given
 
     Raises:
         PictureError: as `read` does, without a file's name.
+        ValueError: `background` is no colour.
     """
+    background = None if background is None else colour(background)
     try:
         return _from_pillow(image, background, convert, tell, given)
     except (depth.MisreadError, conversion.ConversionError) as error:
@@ -141,7 +167,7 @@ def _from_pillow(image, background, convert, tell, given):
     if conversion.is_transparent(image):
         if background is None:
             raise PictureError("the picture is transparent in places; give it a background (background=, --background)")
-        image = conversion.flatten(image, colour(background))
+        image = conversion.flatten(image, background)
     image = image.convert("L" if conversion.is_grey(image) else "RGB")
     if orientation in TURNS:
         image = image.transpose(TURNS[orientation])
@@ -159,7 +185,7 @@ def picture_of(image, given=None):
             raise
         except Exception as error:  # decoders of foreign formats raise anything
             name = getattr(image, "filename", "") or "the image"
-            raise PictureError(f"{name}: damaged picture: {error or type(error).__name__}") from error
+            raise PictureError(f"{name}: {_undecodable(error)}") from error
     return Picture(_checked(image))
 
 
@@ -216,11 +242,12 @@ def in_colour(rgb, colour):
 
 def colour(name):
     """(red, green, blue), 0 to 255, of a colour's name, "#rrggbb" or such a triple; raises ValueError."""
-    if isinstance(name, str):
-        return ImageColor.getrgb(name)[:3]
-    red, green, blue = (int(value) for value in name)
-    if not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise ValueError(f"a colour is three numbers from 0 to 255, got {name!r}")
+    try:
+        values = ImageColor.getrgb(name) if isinstance(name, str) else name
+        red, green, blue = (whole_number("a part of it", value, 0, 255) for value in values)
+    except (TypeError, ValueError):
+        text = 'a colour is a name, "#rrggbb", or three whole numbers from 0 to 255'
+        raise ValueError(f"{text}, got {name!r}") from None
     return red, green, blue
 
 
@@ -241,39 +268,6 @@ def _check_size(image, max_pixels):
         raise PictureError(
             f"{width}x{height} pixels are more than the limit of {max_pixels}; raise it (max_pixels=, --max-pixels)"
         )
-
-
-def _open(path, tell):
-    """`Image.open`, which PNG files with metadata that Pillow does not take cannot pass: those are left out."""
-    try:
-        with _without_pillows_limit():
-            return Image.open(path)
-    except (UnidentifiedImageError, FileNotFoundError, PermissionError):
-        raise
-    except Exception as error:
-        data = path.read_bytes()
-        if not data.startswith(b"\x89PNG"):
-            raise
-        for left_out in (PNG_TEXT, (*PNG_TEXT, b"iCCP")):
-            try:
-                with _without_pillows_limit():
-                    image = Image.open(io.BytesIO(_png_without(data, left_out)))
-            except ValueError:
-                continue
-            tell(f"metadata that cannot be read is left out: {error}")
-            return image
-        raise
-
-
-def _png_without(data, kinds):
-    """A PNG file without chunks of these kinds."""
-    kept, place = [data[:8]], 8
-    while place + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, place)
-        if kind not in kinds:
-            kept.append(data[place : place + length + 12])
-        place += length + 12
-    return b"".join(kept)
 
 
 def _choose_frame(image, frame, tell):

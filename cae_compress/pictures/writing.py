@@ -13,9 +13,15 @@ HOLDS = {  # what Pillow's writers take; the others take nothing
 }  # fmt: skip
 BEST = {  # of formats that lose something: best quality, and what goes with any quality
     "JPEG": ({"quality": 100}, {"subsampling": 0}),
+    "MPO": ({"quality": 100}, {"subsampling": 0}),  # which is JPEG, as is what PDF holds
+    "PDF": ({"quality": 100}, {"subsampling": 0}),
     "WEBP": ({"lossless": True}, {}),
     "AVIF": ({"quality": 100}, {"subsampling": "4:4:4"}),
 }
+LIMITED = {  # others that lose something, whatever they are asked for
+    "GIF": "to 256 colours at most", "ICO": "to the sizes of icons", "ICNS": "to the sizes of icons",
+}  # fmt: skip
+RGB_ONLY = ("QOI",)
 XMP_TAG = 700  # of TIFF files
 JPEG_LIMIT = 65_000  # bytes of EXIF, and of XMP, that fit into a JPEG file
 
@@ -46,7 +52,10 @@ def write(path, pixels, metadata=NOTHING, quality=None):
             notes.append(f"coded a second time, with loss: {kind} quality {chosen['quality']}")
     elif quality is not None:
         notes.append(f"{kind} has no quality to choose")
-    Image.fromarray(pixels).save(path, kind, **options)
+    image = Image.fromarray(pixels)
+    if kind in LIMITED and (kind != "GIF" or image.mode == "RGB"):
+        notes.append(f"brought {LIMITED[kind]}, with loss")
+    (image.convert("RGB") if kind in RGB_ONLY else image).save(path, kind, **options)
     return notes
 
 

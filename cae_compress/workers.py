@@ -257,13 +257,17 @@ class Cluster:
             self.client.run_on_scheduler(*ask)
             first = self.client.submit(*ask, pure=False)  # a cluster that grows with its work wants some
             while not first.done():
-                with contextlib.suppress(TimeoutError):
+                try:
                     first.result(timeout=LOOK_SECONDS)
-                self.look()
+                except TimeoutError:
+                    self.look()
+            first.result()
             self.client.run(*ask)
         except (ImportError, AttributeError) as error:
             text = f"the scheduler or a worker has no such cae_compress; install the same everywhere ({error})"
             raise WorkersError(text) from None
+        except Exception as error:  # of many kinds, as the client gives up
+            raise WorkersError(LOST) from error
 
     def submit(self, function, *args):
         return self.executor.submit(_checked, self.expected, function, *args)

@@ -29,11 +29,11 @@ from cae_compress.lab import evaluate, fuzz
 class Dask:
     """A real scheduler and real workers on loopback, each a process of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, count=2):
         self.folder, self.file = folder, folder / "scheduler.json"
         self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", self.file)
-        self.workers = [self.start_worker(), self.start_worker()]
-        while not self.file.exists():
+        self.workers = [self.start_worker() for _ in range(count)]
+        while not self.file.exists() or not self.file.read_text().endswith("\n}"):  # which is being written
             time.sleep(0.05)
         self.address = json.loads(self.file.read_text())["address"]
 
@@ -307,6 +307,17 @@ def test_a_cluster_that_is_lost_ends_the_run_with_one_error(dask, tmp_path):
             for k, _ in workers.run(time.sleep, [0, *[1] * 20], dask=other.address):
                 if k == 0:
                     other.processes[0].kill()
+    finally:
+        other.end()
+
+
+def test_a_cluster_that_is_lost_before_it_has_workers_ends_the_run_with_one_error(dask, tmp_path, monkeypatch):
+    other = Dask(tmp_path, 0)
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(workers.Cluster, "look", lambda pool: other.end())  # while it waits for the first
+    try:
+        with pytest.raises(workers.WorkersError, match="connection to the cluster was lost"):
+            list(workers.run(square, [1, 2], dask=other.address))
     finally:
         other.end()
 

@@ -154,7 +154,7 @@ def test_a_worker_killed_in_the_middle_costs_no_file_and_doubles_none(dask, albu
     assert code == 1 and contents(out) == expected and len(expected) == 119
     lines = [line.split(" -> ")[0] for line in printed.out.splitlines() if " -> " in line]
     assert len(lines) == len(set(lines)) == 119
-    assert len(printed.err.splitlines()) == 1 and "004.png: damaged picture" in printed.err
+    assert len(printed.err.splitlines()) == 1 and "004.png: damaged" in printed.err
     report = pd.read_csv(tmp_path / "report.csv").set_index("source")
     assert len(report) == 120 and report["result"].value_counts().to_dict() == {"done": 119, "failed": 1}
     damaged = report.loc[str(album / "2019" / "004.png")]

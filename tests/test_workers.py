@@ -20,7 +20,7 @@ from PIL import Image
 from test_batch import command_line, names
 
 import cae_compress
-from cae_compress import cli, codec, datasets, provenance, synthetic, workers
+from cae_compress import cli, codec, datasets, pools, provenance, synthetic, workers
 from cae_compress.cli import batch
 from cae_compress.flagship import ablations
 from cae_compress.lab import evaluate, fuzz
@@ -92,8 +92,8 @@ def test_processes_share_the_cores_unless_the_user_says_otherwise(monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 8)
     monkeypatch.setenv("MKL_NUM_THREADS", "5")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert workers.threads_of_each(3)["OMP_NUM_THREADS"] == "2" and workers.threads_of_each(3)["MKL_NUM_THREADS"] == "5"
-    assert workers.threads_of_each(20)["OMP_NUM_THREADS"] == "1"
+    assert pools.threads_of_each(3)["OMP_NUM_THREADS"] == "2" and pools.threads_of_each(3)["MKL_NUM_THREADS"] == "5"
+    assert pools.threads_of_each(20)["OMP_NUM_THREADS"] == "1"
     monkeypatch.setattr("joblib.cpu_count", lambda: 4)
     pytest.importorskip("distributed")
     for dask in (None, "local"):
@@ -280,7 +280,7 @@ def refused(capsys, *args):
 def test_a_cluster_that_cannot_do_it_is_refused_in_one_line(dask, album, tmp_path, monkeypatch, capsys):
     command = ["encode", "-r", album / "2019" / "summer", "-o", tmp_path / "out", "--dask"]
     assert "--jobs goes with --dask local" in refused(capsys, *command, dask.address, "-j", 2)
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(pools, "CONNECT_SECONDS", 1)
     assert "no Dask scheduler answers at nonsense" in refused(capsys, *command, "nonsense")
     assert "no Dask scheduler answers at tcp://127.0.0.1:9:" in refused(capsys, *command, "tcp://127.0.0.1:9")
     with monkeypatch.context() as patch:
@@ -294,7 +294,7 @@ def test_a_cluster_that_cannot_do_it_is_refused_in_one_line(dask, album, tmp_pat
         patch.setitem(sys.modules, "distributed", None)
         assert 'pip install "cae_compress[cluster]"' in refused(capsys, *command, "local")
     with monkeypatch.context() as patch:
-        patch.setattr(workers, "__name__", "cae_compress.not_yet")  # as in a release before this module
+        patch.setattr(pools, "__name__", "cae_compress.not_yet")  # as in a release before this module
         assert "install the same everywhere" in refused(capsys, *command, dask.address)
     assert contents(tmp_path / "out") == {}
     assert cli.main(["encode", "-", "--dask", "local"]) == 2
@@ -313,8 +313,8 @@ def test_a_cluster_that_is_lost_ends_the_run_with_one_error(dask, tmp_path):
 
 def test_a_cluster_that_is_lost_before_it_has_workers_ends_the_run_with_one_error(dask, tmp_path, monkeypatch):
     other = Dask(tmp_path, 0)
-    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(workers.Cluster, "look", lambda pool: other.end())  # while it waits for the first
+    monkeypatch.setattr(pools, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(pools.Cluster, "look", lambda pool: other.end())  # while it waits for the first
     try:
         with pytest.raises(workers.WorkersError, match="connection to the cluster was lost"):
             list(workers.run(square, [1, 2], dask=other.address))

@@ -74,7 +74,9 @@ def run(function, items, jobs=None, dask=None, seen=(), killed=None):
         Whatever the function raises; then nothing more is computed.
     """
     items = list(items)
-    if dask is None and (jobs in (None, 1) or len(items) < 2):
+    if jobs is not None:
+        jobs = max(1, min(jobs, len(items)))  # more would be started, and idle
+    if dask is None and jobs in (None, 1):
         yield from ((k, function(item)) for k, item in enumerate(items))
         return
     with pools.processes(jobs) if dask is None else pools.cluster(dask, jobs, seen) as pool:

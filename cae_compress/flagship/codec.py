@@ -28,6 +28,7 @@ from cae_compress.weights import Array
 TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
+QUALITIES_AND_PLACES = (1, 50, 100), (0, 887, MAX_PLACE)  # 50 for daily use, 100 for what cannot be told from the original
 DEPENDENT = True  # quantization; without, the ablation
 DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 TUNES = ("psnr", "ms-ssim")  # what weights are trained for
@@ -210,12 +211,12 @@ class RDCodec(FileCodec):
 
 
 def place_of_quality(quality):
-    """Quality 1 to 100 -> place between the lambdas in 1/256, from 0 to 7 * 256.
+    """Quality 1 to 100 -> place between the lambdas in 1/256, from 0 to `MAX_PLACE`; in two lines that meet at 50.
 
     Raises:
         ValueError: the quality is out of range.
     """
-    return round(MAX_PLACE * (number("quality", quality, 1, 100) - 1) / 99)
+    return round(np.interp(number("quality", quality, 1, 100), *QUALITIES_AND_PLACES))
 
 
 def grid(height, width):

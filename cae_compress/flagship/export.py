@@ -10,11 +10,11 @@ from cae_compress import weights
 from cae_compress.coding import arithmetic
 from cae_compress.flagship import integer_context, latents
 from cae_compress.flagship.codec import MAX_PLACE, TUNES, RDCodec, tiles
-from cae_compress.flagship.integer_context import CHANNELS, PATCH
+from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
 from cae_compress.flagship.network import to_arrays
 from cae_compress.progress import progress_bar
 
-PLACES = range(0, MAX_PLACE + 1, MAX_PLACE // 7)  # qualities that the initial probabilities are fitted to
+PLACES = range(0, MAX_PLACE + 1, 1 << PLACE_BITS)  # qualities that the initial probabilities are fitted to
 KERNEL_BITS, LINEAR_BITS = 6, 8  # of the root mean square of a kernel, those of the linear path finer
 ROUNDS = 2  # the first settles the probabilities, the second is averaged
 

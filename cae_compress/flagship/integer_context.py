@@ -29,7 +29,7 @@ CHANNELS = GROUPS[-1]
 PATCH = 16  # pixels of the picture to a latent, in each direction
 SIGNED = 32  # channels whose sign matters to others, not just their magnitude
 HIDDEN = 64
-NUM_LMBDAS = 8
+NUM_LMBDAS = 10
 
 # Positions are decoded from coarse to fine. Between those of a coarse grid come the middles of its squares, then the
 # other two kinds, at each spacing in turn. The lowest group, which has no lower ones to look at, begins coarsest.
@@ -73,7 +73,7 @@ class IntegerContext:
 
         Args:
             height, width: int, of the tile in latents.
-            place: int, place of the quality between the lambdas, in 1/256: 0 to 7 * 256.
+            place: int, place of the quality between the lambdas, in 1/256: 0 to (NUM_LMBDAS - 1) * 256.
             counts: for each group, how many of its channels, from the first on, are not all zero.
             code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
                 (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents

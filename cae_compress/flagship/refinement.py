@@ -46,7 +46,7 @@ def refine(network, y, x, u, steps, tune="psnr", seed=1):
         network: an `network.RDCAE` with a trained context network.
         y: float32 (rows, columns, CHANNELS), latents in quantization steps, from the analysis.
         x: uint8 (h, w, 3), the picture they stand for, up to 16 rows and columns a latent.
-        u: place of the quality between the lambdas, 0 to 7.
+        u: place of the quality between the lambdas, 0 to 9.
         steps: int, how many gradient steps.
         tune: what the network was trained for, "psnr" or "ms-ssim".
         seed: of the chance; the same seed gives the same latents.

@@ -19,12 +19,12 @@ from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
 from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
-from cae_compress.flagship.integer_context import from_integers
+from cae_compress.flagship.integer_context import NUM_LMBDAS, from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays
 from cae_compress.photographs import photographs, random_squares, to_fit_coder
 
 PATCH = transforms.PATCH
-VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5)
+VALIDATION_PLACES = (0.5, 2.5, 4.5, 6.5, 8.5)
 BASES = {"dct": transforms.dct_basis, "pca": transforms.pca_basis}
 
 
@@ -110,7 +110,7 @@ class RateDistortion:
         final = k >= settings.steps - settings.decay_steps
         size, crop = (settings.final_batch_size, settings.final_crop) if final else (settings.batch_size, settings.crop)
         x = random_squares(self.photographs[crop], size, crop, rng)
-        places = (rng.permutation(size) + rng.random(size)) / size * 7  # spread over all rates
+        places = (rng.permutation(size) + rng.random(size)) / size * (NUM_LMBDAS - 1)  # spread over all rates
         return x, places.astype(np.float32)
 
     def batches(self, start):

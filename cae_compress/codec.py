@@ -143,7 +143,7 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey; or a Pillow image, made upright.
         quality: number from 1 (smallest file) to 100 (best picture), whatever the model.
-        effort: int, 0 to be fast; 1 to 3 for a somewhat smaller file at the same quality in a second, a hundred for a
+        effort: int, 0 to be fast; 1 to 10 for a somewhat smaller file at the same quality in a second, a hundred for a
             smaller one yet in a minute or more (flagship only).
         model: name of a codec, one of `codecs()`.
         metadata: `Metadata` to go with the picture; by default what a Pillow image carries, and nothing with an array.

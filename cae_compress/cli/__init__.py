@@ -141,7 +141,7 @@ def parser():
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
     encoding.add_argument(
         "--effort", type=not_negative, default=0, metavar="STEPS",
-        help="gradient steps in search of smaller files: 1 to 3 take about a second a picture and save 2 to 3 %%, 100"
+        help="gradient steps in search of smaller files: 1 to 10 take about a second a picture and save 2 to 3 %%, 100"
         " take a minute and save 6 (default: 0, fast)",
     )  # fmt: skip
     encoding.add_argument(

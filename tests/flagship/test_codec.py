@@ -135,6 +135,11 @@ def test_effort_works_on_any_size_and_is_repeatable(codec, photographs):
         assert data == codec.encode(picture, 50, effort=3)
 
 
+def test_steps_that_bring_nothing_are_not_made(codec, photograph):
+    files = {effort: codec.encode(photograph, 50, effort) for effort in (3, 4, 10, 20)}
+    assert files[10] == files[4] and files[3] != files[4] != files[20]
+
+
 @pytest.mark.parametrize("effort", [-1, 1.5, True, "9", 10_001])
 def test_impossible_efforts_are_refused(codec, photograph, effort):
     with pytest.raises(ValueError, match="effort"):

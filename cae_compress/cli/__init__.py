@@ -22,9 +22,10 @@ Every command takes any number of files, tells in one line what is wrong with a 
 the exit code is then 1. Nothing is overwritten without leave, and no half-written file is left behind."""
 
 ENCODING = """Reads every format that Pillow reads. A picture is coded as 8-bit RGB or grey; palettes are looked up, the
-orientation that a camera noted is applied; colour profile, EXIF, XMP and resolution are kept. What cannot be coded
-without damage is refused, by name, with the option that is the way on: more than 8 bits a sample, CMYK and other colour
-spaces (--convert), transparent pixels (--background), several frames (--frame)."""
+orientation that a camera noted is applied; colour profile, EXIF, XMP and resolution are kept. Drawings are coded
+without loss where that takes few bytes more, or fewer. What cannot be coded without damage is refused, by name, with
+the option that is the way on: more than 8 bits a sample, CMYK and other colour spaces (--convert), transparent pixels
+(--background), several frames (--frame)."""
 
 DECODING = """Writes the format that the output's name ends in, or PNG, which loses nothing. Files that are damaged, of
 another program, or of weights that are not here are refused; so are those that declare more than --max-pixels."""

@@ -4,7 +4,7 @@
     image = decode(data)
 
 What is the same for every codec is done here: metadata go along, grey pictures come back grey, and pictures of one
-colour need no network.
+colour need no network. Nor do drawings, with the flagship, where they are smaller coded exactly.
 A codec is loaded when it is first needed and kept for the rest of the process.
 """
 
@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import bitstream, constant, files, loading, pictures
+from cae_compress import bitstream, files, loading, pictures
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
+from cae_compress.exact import constant, drawing
 from cae_compress.metadata import Metadata
 
 DEFAULT_MODEL = "flagship"
@@ -26,6 +27,7 @@ DEFAULT_QUALITY = 50
 DEFAULT_TUNE = "psnr"
 SIZE_TOLERANCE = 0.02
 MAX_PROBES = 20
+NEVER_EXACT = 0  # times the bytes of a file that is not
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ CODECS = {
 }
 MAY_BE_CUT = [name for entry in CODECS.values() if entry.progressive for name in entry.name_in_files]
 TUNES = tuple(dict.fromkeys(tune for entry in CODECS.values() for tune in entry.names_of_tunes()))
-CONSTANT = constant.ConstantCodec()
+EXACT = {codec.model: codec for codec in (constant.ConstantCodec(), drawing.DrawingCodec())}
 
 
 def codecs():
@@ -143,7 +145,7 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
     Args:
         image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey; or a Pillow image, made upright.
         quality: number from 1 (smallest file) to 100 (best picture), whatever the model.
-        effort: int, 0 to be fast; 1 to 3 for a somewhat smaller file at the same quality in a second, a hundred for a
+        effort: int, 0 to be fast; 1 to 10 for a somewhat smaller file at the same quality in a second, a hundred for a
             smaller one yet in a minute or more (flagship only).
         model: name of a codec, one of `codecs()`.
         metadata: `Metadata` to go with the picture; by default what a Pillow image carries, and nothing with an array.
@@ -153,22 +155,31 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
     Returns:
         bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
         round otherwise, and may give another file of the same quality (environment.md). A picture of one colour takes
-        no more than its header, and is exact.
+        no more than its header, and is exact. So is a drawing, with the flagship, where that takes no more than
+        `exact.drawing.WORTH` times the bytes that the network needs for this quality.
 
     Raises:
         PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
         ValueError: `quality` or `effort` is out of range, there is no such model, or it has no such tune; `metadata`
             is no `Metadata`.
     """
+    return _encode(image, quality, effort, model, metadata, tune)
+
+
+def _encode(image, quality, effort, model, metadata, tune, worth=drawing.WORTH):
+    """`encode`, with `worth` in the place of `exact.drawing.WORTH`."""
     codec = load_codec(model, tune)
     setting, options = codec.setting_of_quality(number("quality", quality, 1, 100)), _options(codec, effort)
     picture = pictures.picture_of(image)
     metadata = _checked(picture.metadata if metadata is None else metadata)
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
     if constant.is_constant(rgb):
-        data, colour = CONSTANT.encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
+        data, colour = EXACT["constant"].encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
     else:
         data = codec.encode(rgb, setting, **options)
+        if worth and model == DEFAULT_MODEL and drawing.is_drawing(rgb):
+            exact = EXACT["drawing"].encode(rgb)
+            data = exact if len(exact) <= worth * len(data) else data
     header, payload = bitstream.read(data, math.inf)
     return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
 
@@ -189,7 +200,7 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
     """Compress a picture into a file of at most `max_bytes`, and less than 2 % below where the model can.
 
     The quality is searched for: each probe codes the picture, ten or so are needed. Of a progressive model one is, cut
-    after the last pass that fits.
+    after the last pass that fits. A drawing that fits when it is coded exactly is.
 
     Args:
         image: as `encode` takes it.
@@ -212,17 +223,17 @@ def encode_to_size(image, max_bytes, effort=0, model=DEFAULT_MODEL, metadata=Non
     image, metadata = picture.pixels, picture.metadata if metadata is None else metadata
     if model in CODECS and CODECS[model].progressive:
         return truncate(encode(image, high, effort, model, metadata, tune), max_bytes)
-    best = encode(image, low, effort, model, metadata, tune)
-    if len(best) > max_bytes:
-        raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
     largest = encode(image, high, effort, model, metadata, tune)
     if len(largest) <= max_bytes:
         return largest
+    best = min(_encode(image, low, effort, model, metadata, tune, NEVER_EXACT), largest, key=len)
+    if len(best) > max_bytes:
+        raise ValueError(f"the smallest file of this picture has {len(best)} bytes, more than {max_bytes}")
     for _ in range(MAX_PROBES):
         if len(best) >= (1 - SIZE_TOLERANCE) * max_bytes:
             break
         quality = (low + high) / 2
-        data = encode(image, quality, effort, model, metadata, tune)
+        data = _encode(image, quality, effort, model, metadata, tune, NEVER_EXACT)
         if len(data) <= max_bytes:
             low, best = quality, data
         else:
@@ -308,8 +319,8 @@ def truncate(data, max_bytes):
 
 def codec_of(header):
     """The codec whose model made a file of this `bitstream.Header`; raises BitstreamError if there is none here."""
-    if header.model == constant.MODEL:
-        return CONSTANT
+    if header.model in EXACT:
+        return EXACT[header.model]
     makers = [
         (model, tune)
         for model, entry in CODECS.items()
@@ -341,6 +352,7 @@ def warm_up():
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     for model in CODECS:
         decode(encode(picture, model=model))  # tunes share machine code
+    decode(EXACT["drawing"].encode(picture))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):

@@ -8,7 +8,8 @@
 
 What a picture carries is kept: `icc_profile=`, `exif=`, `xmp=` and `dpi=`, by default those of `Image.info`, come back
 in `Image.info`; give `b""` (for dpi, None) to leave one out. EXIF orientation is applied when saving, so that pictures
-are upright. Grey pictures (modes 1, L, LA) come back in mode L, all others in RGB.
+are upright. Grey pictures (modes 1, L, LA) come back in mode L, all others in RGB. Drawings are coded without loss
+where that takes few bytes more, or fewer.
 
 Damaged files raise `BitstreamError`. `PictureError` is for what would lose something: more than 8 bits a sample, CMYK,
 LAB, transparency, `save_all=True`. `cae_compress.read` converts such files on request; `Image.fromarray` makes an image

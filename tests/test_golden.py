@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from golden.make import latents_hash
 
-from cae_compress import decode, metadata_of
+from cae_compress import decode, metadata_of, synthetic
 
 FOLDER = Path(__file__).parent / "golden"
 HASHES = json.loads((FOLDER / "latents.json").read_text())
@@ -21,12 +22,13 @@ def test_a_golden_file_decodes_to_its_recorded_latents(name):
 
 
 def test_golden_files_of_version_2_hold_what_went_with_the_picture():
-    for name in ("metadata-front.cae", "flat-grey-front.cae"):
+    for name in ("metadata-front.cae", "flat-grey-front.cae", "drawing-grey-front.cae"):
         metadata = metadata_of((FOLDER / name).read_bytes())
         assert metadata.icc_profile == bytes(range(256)) * 2 and metadata.xmp == b"<x:xmpmeta/>" * 9
         assert metadata.exif[:4] == b"II*\0" and metadata.dpi[0] == 300
-    for name in ("grey-front.cae", "grey-cheng2018-front.cae", "flat-grey-front.cae"):
+    for name in ("grey-front.cae", "grey-cheng2018-front.cae", "flat-grey-front.cae", "drawing-grey-front.cae"):
         assert decode((FOLDER / name).read_bytes(), as_stored=True).ndim == 2
+    assert np.array_equal(decode((FOLDER / "drawing-front.cae").read_bytes()), synthetic.facade())
     assert (decode((FOLDER / "flat-front.cae").read_bytes()) == (10, 200, 77)).all()
 
 

@@ -22,9 +22,10 @@ Every command takes any number of files, tells in one line what is wrong with a 
 the exit code is then 1. Nothing is overwritten without leave, and no half-written file is left behind."""
 
 ENCODING = """Reads every format that Pillow reads. A picture is coded as 8-bit RGB or grey; palettes are looked up, the
-orientation that a camera noted is applied; colour profile, EXIF, XMP and resolution are kept. What cannot be coded
-without damage is refused, by name, with the option that is the way on: more than 8 bits a sample, CMYK and other colour
-spaces (--convert), transparent pixels (--background), several frames (--frame)."""
+orientation that a camera noted is applied; colour profile, EXIF, XMP and resolution are kept. Drawings are coded
+without loss where that takes few bytes more, or fewer. What cannot be coded without damage is refused, by name, with
+the option that is the way on: more than 8 bits a sample, CMYK and other colour spaces (--convert), transparent pixels
+(--background), several frames (--frame)."""
 
 DECODING = """Writes the format that the output's name ends in, or PNG, which loses nothing. Files that are damaged, of
 another program, or of weights that are not here are refused; so are those that declare more than --max-pixels."""
@@ -141,7 +142,7 @@ def parser():
     goal.add_argument("--target-bytes", type=positive(int), help="at most so many bytes, and near it")
     encoding.add_argument(
         "--effort", type=not_negative, default=0, metavar="STEPS",
-        help="gradient steps in search of smaller files: 1 to 3 take about a second a picture and save 2 to 3 %%, 100"
+        help="gradient steps in search of smaller files: 1 to 10 take about a second a picture and save 2 to 3 %%, 100"
         " take a minute and save 6 (default: 0, fast)",
     )  # fmt: skip
     encoding.add_argument(

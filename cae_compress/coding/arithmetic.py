@@ -7,7 +7,8 @@ interval has become smaller than 2**24, its top byte is settled and goes out. Wh
 bytes already written; the encoder then counts them up.
 
 A probability is learned by two estimators, a fast one and a slow one, both 16-bit integers; their mean is used. After
-each bit they move towards it by 1/2**FAST and 1/2**SLOW of the distance.
+each bit they move towards it by 1/2**FAST and 1/2**SLOW of the distance. Where there are many contexts for few bits,
+that is too slow: there bits are counted, and the n-th moves the probability by 2 / (2 n + 1) of the distance.
 
 Everything is integer arithmetic, so a stream decodes to the same bits on every machine.
 
@@ -22,6 +23,7 @@ from cae_compress.coding.compiled import compiled, inlined
 PROBABILITY_BITS = 16
 ONE = 1 << PROBABILITY_BITS
 FAST, SLOW = 5, 8  # shifts: adaptation by 1/32 and 1/256 of the distance
+MOST_COUNTED = 30  # bits after which a context that counts goes on like one of a fixed rate
 MIN_RANGE = np.uint64(1 << 24)
 MASK32 = np.uint64(0xFFFFFFFF)
 MAX_BYTES_PER_VALUE = 80  # more decisions than a latent can take, at 16 bits each
@@ -35,6 +37,11 @@ LOW, RANGE, POSITION, DECISIONS = 0, 1, 2, 3
 def new_probabilities(count):
     """Fresh contexts, both estimators at one half: uint16 array of shape (count, 2)."""
     return np.full((count, 2), ONE // 2, np.uint16)
+
+
+def new_counting_probabilities(count):
+    """Fresh contexts for `code_counted_bit`, at one half and nothing counted: uint16 array of shape (count, 2)."""
+    return np.tile(np.uint16([ONE // 2, 0]), (count, 1))
 
 
 @compiled
@@ -169,6 +176,20 @@ def code_bit(coder, data, contexts, k, bit, decoding):
     else:
         encode(coder, data, bit, p)
     adapt(contexts, k, bit)
+    return bit
+
+
+@inlined
+def code_counted_bit(coder, data, contexts, k, bit, decoding):
+    """`code_bit` in contexts of `new_counting_probabilities`: the first bits teach most."""
+    zero, counted = np.int64(contexts[k, 0]), np.int64(contexts[k, 1])
+    p = np.uint64(min(max(zero, ONE >> 12), ONE - (ONE >> 12)))
+    if decoding:
+        bit = decode(coder, data, p)
+    else:
+        encode(coder, data, bit, p)
+    zero += ((0 if bit else ONE - 1) - zero) * 2 // (2 * counted + 3)
+    contexts[k, 0], contexts[k, 1] = np.uint16(zero), np.uint16(min(counted + 1, MOST_COUNTED))
     return bit
 
 

@@ -18,7 +18,8 @@ import numba
 from numba.core import event
 
 PACKAGE = Path(__file__).parent.parent
-SOURCES = ("coding/*.py", "cheng2018/latents.py", "flagship/*.py", "toderici2017/bits.py")  # all that is compiled
+# All that is compiled
+SOURCES = ("coding/*.py", "cheng2018/latents.py", "exact/*.py", "flagship/*.py", "toderici2017/bits.py")
 MIN_FREE_BYTES = 2**26  # on a disk that is nearly full nothing is kept
 
 

@@ -10,6 +10,7 @@ show; the entropy coder does not, and starts every tile afresh but for what its 
 Sources: those of `network` and `trellis`.
 """
 
+import itertools
 from pathlib import Path
 
 import llvmlite.binding
@@ -132,12 +133,17 @@ class RDCodec(FileCodec):
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
-        q, offsets, _ = self._decode(header, payload)
-        image = np.empty((header.height, header.width, 3), np.uint8)
-        for tile in tiles(header.height, header.width):
-            pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-            rgb = self.synthesise(q, offsets, tile, header.settings)
-            image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
+        image, bottom = np.empty((header.height, header.width, 3), np.uint8), 0
+        nothing = np.empty((2, 0, grid(header.height, header.width)[1], CHANNELS), np.int8)
+        for above, row, below in with_neighbours(self._rows(header, self._coder(header, payload)), nothing):
+            q, offsets = (np.concatenate([a[-MARGIN:], b, c[:MARGIN]]) for a, b, c in zip(above, row, below))
+            top, bottom = bottom, bottom + PATCH * len(row[0])
+            first = min(len(above[0]), MARGIN)
+            for left in range(0, q.shape[1], TILE):
+                pixels = np.s_[top:bottom, PATCH * left : PATCH * (left + TILE)]
+                tile = np.s_[first : first + len(row[0]), left : min(left + TILE, q.shape[1])]
+                rgb = self.synthesise(q, offsets, tile, header.settings)
+                image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
         return image
 
     def decode_latents(self, header, payload):
@@ -149,11 +155,13 @@ class RDCodec(FileCodec):
         Raises:
             BitstreamError: the file is of another model, or not what an encoder writes.
         """
-        return self._decode(header, payload)[0]
+        return np.concatenate([q for q, _ in self._rows(header, self._coder(header, payload))])
 
     def sections(self, header, payload):
         """Where the bytes of a payload go: dict from section to bytes, fractions included; raises BitstreamError."""
-        *_, coder = self._decode(header, payload)
+        coder = self._coder(header, payload)
+        for _ in self._rows(header, coder):
+            pass
         sections = {"channels in use": coder.side_bits / 8}
         sections |= {f"latents, group {k + 1}": bits / 8 for k, bits in enumerate(coder.group_bits)}
         return {**sections, "end of stream": len(payload) - sum(sections.values())}
@@ -164,16 +172,27 @@ class RDCodec(FileCodec):
         estimate, _ = entropy.estimate_bpp(q.transpose(2, 0, 1)[None], header.width * header.height)
         return estimate, estimate
 
-    def _decode(self, header, payload):
+    def _coder(self, header, payload):
+        """What decodes the latents of a file."""
         bitstream.check_model(header, self.model, self.weights_id)
         if header.settings > MAX_PLACE:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
-        shape = *grid(header.height, header.width), CHANNELS
-        q, offsets = np.empty(shape, np.int16), np.empty(shape, np.int8)
-        coder = RDLatentCoder(self.context, self.probabilities, header.settings, payload)
-        for tile in tiles(header.height, header.width):
-            q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
-        return q, offsets, coder
+        return RDLatentCoder(self.context, self.probabilities, header.settings, payload)
+
+    def _rows(self, header, coder):
+        """Rows of tiles, one after the other, so that a large picture's latents need not be held all together.
+
+        Yields:
+            (q, offsets): int16 and int8 (rows, columns, CHANNELS), as `RDLatentCoder.decode` gives them.
+        """
+        rows, columns = grid(header.height, header.width)
+        for top in range(0, rows, TILE):
+            shape = min(TILE, rows - top), columns, CHANNELS
+            q, offsets = np.empty(shape, np.int16), np.empty(shape, np.int8)
+            for left in range(0, columns, TILE):
+                tile = np.s_[:, left : left + TILE]
+                q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
+            yield q, offsets
 
     def analyse(self, image, tile, place):
         """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
@@ -194,7 +213,7 @@ class RDCodec(FileCodec):
         return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort, self.tune)
 
     def synthesise(self, q, offsets, tile, place):
-        """The pixels of a tile from all latents and their offsets: uint8 RGB (16 * rows, 16 * columns, 3)."""
+        """The pixels of a tile, from latents and offsets around it too: uint8 RGB (16 * rows, 16 * columns, 3)."""
         around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
         u = np.float32(place / 2**PLACE_BITS)
         x_hat = self.transforms.decode_pictures(q[around][None], offsets[around][None], u)
@@ -232,6 +251,15 @@ def tiles(height, width):
         for top in range(0, rows, TILE)
         for left in range(0, columns, TILE)
     ]
+
+
+def with_neighbours(items, nothing):
+    """Each of some items with those before and after it: (before, item, after), `nothing` at the ends."""
+    before, items = nothing, iter(items)
+    item = next(items)
+    for after in itertools.chain(items, [nothing]):
+        yield before, item, after
+        before, item = item, after
 
 
 def fast_bfloat16():

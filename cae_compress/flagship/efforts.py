@@ -16,7 +16,7 @@ from cae_compress.photographs import held_out
 from cae_compress.progress import progress_bar
 from cae_compress.provenance import versions
 
-EFFORTS = (0, 1, 2, 3, 5, 10, 30, 100)
+EFFORTS = (0, 1, 2, 3, 10, 30, 100)
 QUALITIES = (15, 45, 75)
 EVERY = 3  # one of so many held-out photographs is coded
 REPEATS = 3

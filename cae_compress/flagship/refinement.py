@@ -33,6 +33,7 @@ from cae_compress.progress import progress_bar
 
 CURVATURE = 25.0  # bits over a quantization step squared; 12 / ln 2 = 17 of them are the distortion's at high rates
 MAX_MOVE = 0.1  # quantization steps that a latent of the first kind moves at most in a gradient step
+ENOUGH = 4  # gradient steps for latents of the first kind; more bring nothing (data/effort.csv), and are not made
 SEARCH_FROM = 20  # gradient steps; fewer leave the search among whole numbers unsettled
 SEARCH_RATE = 0.01  # quantization steps that a latent of the second kind moves in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1
@@ -47,13 +48,14 @@ def refine(network, y, x, u, steps, tune="psnr", seed=1):
         y: float32 (rows, columns, CHANNELS), latents in quantization steps, from the analysis.
         x: uint8 (h, w, 3), the picture they stand for, up to 16 rows and columns a latent.
         u: place of the quality between the lambdas, 0 to 9.
-        steps: int, how many gradient steps.
+        steps: int, how many gradient steps; from `ENOUGH` to `SEARCH_FROM` they are `ENOUGH`.
         tune: what the network was trained for, "psnr" or "ms-ssim".
         seed: of the chance; the same seed gives the same latents.
 
     Returns:
         float32 like `y`, to be quantized.
     """
+    steps = steps if steps >= SEARCH_FROM else min(steps, ENOUGH)
     target, mask = padded(x, PATCH * y.shape[0], PATCH * y.shape[1])
     u, latents, search = np.float32(u), tf.Variable(y[None]), keras.optimizers.Adam(SEARCH_RATE)
     search.build([latents])

@@ -30,7 +30,7 @@ from cae_compress import bitstream, datasets, metrics, provenance, weights, work
 from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
-from cae_compress.codec import decode, encode, encode_to_size
+from cae_compress.codec import codec_of, decode, encode, encode_to_size, load_codec
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 from cae_compress.progress import progress_bar
@@ -116,9 +116,11 @@ def results(codec, image, data):
 
 
 def origin(codec, data):
-    """The columns that only a .cae file has: estimates beside the rate, and what made the weights of its codec."""
+    """The columns that only a .cae file of a network has: estimates beside the rate, and what made its weights."""
     header, payload = bitstream.read(data)
     codec = codec.of(header)
+    if codec.weights_sha256 is None:
+        return {}
     estimate, with_side = codec.estimate_bpp(header, payload)
     columns = {"estimate_bpp": estimate, "estimate_with_side_bpp": with_side, "weights": codec.weights_sha256}
     with contextlib.suppress(FileNotFoundError):  # weights of one's own may have come without their record
@@ -176,6 +178,23 @@ def codecs_by_name():
     return {codec.name: codec for codec in all_codecs()}
 
 
+class FrontDoor:
+    """The flagship as it is used, which codes drawings without its network; what `evaluate_codec` needs."""
+
+    def __init__(self, tune):
+        network = load_codec(tune=tune)
+        self.tune, self.name, self.settings = tune, network.name, network.settings
+
+    def encode(self, image, quality):
+        return encode(image, quality, tune=self.tune)
+
+    def decode(self, data):
+        return decode(data)
+
+    def of(self, header):
+        return codec_of(header)
+
+
 def all_codecs():
     """Everything that is compared: the flagship, the CAE in all its kinds, the other papers, and the baselines."""
     cheng2018 = [
@@ -190,7 +209,7 @@ def all_codecs():
     others = [*baselines.BASELINES, baselines.FIXED_PSNR]
     if baselines.SLOW_JPEG_XL.is_here:
         others.append(baselines.SLOW_JPEG_XL)
-    return [RDCodec(), RDCodec("rdcae-ms-ssim"), *cheng2018, *papers, *others]
+    return [FrontDoor("psnr"), FrontDoor("ms-ssim"), *cheng2018, *papers, *others]
 
 
 def measure_seconds(pictures, codecs, repeats=1, progress=True):

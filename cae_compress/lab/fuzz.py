@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cae_compress import Metadata, bitstream, codec, datasets, workers
+from cae_compress import Metadata, bitstream, codec, datasets, synthetic, workers
 from cae_compress.bitstream import BitstreamError
 from cae_compress.metadata import MAX_BYTES
 from cae_compress.progress import progress_bar
@@ -36,7 +36,7 @@ PART = 50  # files that are tried in a row
 
 
 def seeds():
-    """Valid files to damage: of every codec, several sizes and rates, a flat picture, grey, with metadata."""
+    """Valid files to damage: of every codec, several sizes and rates, a flat picture, grey, drawn, with metadata."""
     photographs = datasets.bundled()
     pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
     coders = [codec.load_codec(name, tune) for name, entry in codec.CODECS.items() for tune in entry.names_of_tunes()]
@@ -47,7 +47,7 @@ def seeds():
         for k in (0, len(coder.settings) // 2, -1)
     ]
     metadata = Metadata(bytes(range(256)) * 4, b"II*\0" + bytes(60), "<x:xmpmeta/>" * 20, (300, 300))
-    for image in (pictures[0], pictures[0][..., 0], pictures[2]):
+    for image in (pictures[0], pictures[0][..., 0], pictures[2], synthetic.chart()[:150, :200]):
         files += [codec.encode(image, 40, metadata=carried) for carried in (None, metadata)]
     return files
 

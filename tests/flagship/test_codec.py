@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -133,7 +135,28 @@ def test_effort_works_on_any_size_and_is_repeatable(codec, photographs):
         assert data == codec.encode(picture, 50, effort=3)
 
 
+def test_steps_that_bring_nothing_are_not_made(codec, photograph):
+    files = {effort: codec.encode(photograph, 50, effort) for effort in (3, 4, 10, 20)}
+    assert files[10] == files[4] and files[3] != files[4] != files[20]
+
+
 @pytest.mark.parametrize("effort", [-1, 1.5, True, "9", 10_001])
 def test_impossible_efforts_are_refused(codec, photograph, effort):
     with pytest.raises(ValueError, match="effort"):
         codec.encode(photograph[:32, :32], 50, effort)
+
+
+def test_decoding_a_tall_picture_holds_the_latents_of_a_few_rows_of_tiles(codec, photographs):
+    def memory_beside_the_picture(times):
+        picture = np.tile(photographs["coffee"][:256, :64], (times, 1, 1))
+        file = bitstream.read(codec.encode(picture, 50))
+        tracemalloc.start()
+        try:
+            decoded = codec.decode_payload(*file)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert metrics.psnr(picture, decoded) > 27
+        return peak - picture.nbytes
+
+    assert memory_beside_the_picture(48) < 1.3 * memory_beside_the_picture(16)

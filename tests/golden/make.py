@@ -1,8 +1,8 @@
 """Makes the golden files of today's encoders: only when they change on purpose. `python tests/golden/make.py`.
 
 Files of earlier encoders stay for ever: `*-rdcae.cae` were written when TensorFlow compiled the flagship's analysis
-wrongly. `*-front` are what comes out of the front door: version 2 of the container, and pictures of one colour; all
-others are what a codec writes itself.
+wrongly. `*-front` are what comes out of the front door: version 2 of the container, pictures of one colour, and
+drawings; all others are what a codec writes itself.
 """
 
 import json
@@ -20,6 +20,7 @@ from cae_compress import (
     bitstream,
     codec,
     datasets,
+    synthetic,
 )
 from cae_compress.cheng2018.latents import Latents
 from cae_compress.cheng2018.rate_codec import RateCAECodec
@@ -41,7 +42,7 @@ def latents_hash(data):
     return hashlib.sha256(b"".join(np.ascontiguousarray(p).tobytes() for p in parts if p is not None)).hexdigest()
 
 
-def files_of_version_2(photographs):
+def files_of_front_door(photographs):
     """Files of the front door: dict from name to bytes."""
     grey = photographs["astronaut"][:130, :60, 0]
     metadata = Metadata(bytes(range(256)) * 2, b"II*\0\x08\0\0\0\0\0\0\0\0\0", "<x:xmpmeta/>" * 9, (300, 72.009))
@@ -51,6 +52,8 @@ def files_of_version_2(photographs):
         "equal-front.cae": codec.encode(np.dstack([grey] * 3), 20),
         "metadata-front.cae": codec.encode(photographs["coffee"][150:250, 200:340], 50, metadata=metadata),
         "flat-front.cae": codec.encode(np.full((512, 768, 3), (10, 200, 77), np.uint8)),
+        "drawing-front.cae": codec.encode(synthetic.facade(), 90),
+        "drawing-grey-front.cae": codec.encode(synthetic.text()[:100, :150, 0], 90, metadata=metadata),
         "flat-grey-front.cae": codec.encode(np.full((5, 7), 93, np.uint8), metadata=metadata),
     }
 
@@ -85,7 +88,7 @@ def main():
             file = FOLDER / f"{name}-{kind}.cae"
             file.write_bytes(data)
             hashes[file.name] = latents_hash(data)
-    for name, data in files_of_version_2(photographs).items():
+    for name, data in files_of_front_door(photographs).items():
         (FOLDER / name).write_bytes(data)
         hashes[name] = latents_hash(data)
     (FOLDER / "latents.json").write_text(json.dumps(hashes, indent=1) + "\n")

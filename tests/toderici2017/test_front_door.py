@@ -6,7 +6,8 @@ from PIL import Image
 
 import cae_compress
 import cae_compress.pillow_plugin  # noqa: F401, registers the format
-from cae_compress import BitstreamError, Metadata, bitstream, cli, codec, constant
+from cae_compress import BitstreamError, Metadata, bitstream, cli, codec
+from cae_compress.exact import constant
 from cae_compress.toderici2017.codec import Toderici2017Codec
 
 METADATA = Metadata(b"profile" * 20, b"II*\0\x08\0\0\0\0\0\0\0\0\0", "<x:xmpmeta/>", (300, 72.5))

@@ -7,9 +7,9 @@ import numpy as np
 
 from cae_compress import bitstream
 from cae_compress.bitstream import BitstreamError
+from cae_compress.exact.exact_codec import ExactCodec
 
 MODEL = "constant"
-WEIGHTS = bytes(4)  # there are none
 
 
 def is_constant(image):
@@ -18,21 +18,17 @@ def is_constant(image):
     return bool((image[0] == first).all() and (image == first).all())
 
 
-class ConstantCodec:
-    """Codes a picture of one colour exactly; read through the front door like any codec's files."""
+class ConstantCodec(ExactCodec):
+    """Codes a picture of one colour."""
 
-    model, weights_id = MODEL, WEIGHTS
+    model = MODEL
     progressive = True
-
-    def of(self, header):
-        """The codec that reads a file of this `bitstream.Header`, which is this one."""
-        return self
 
     def encode(self, image):
         """A picture of one colour, uint8 (h, w, 3) -> bytes of a .cae file."""
         height, width = image.shape[:2]
         settings = int.from_bytes(image[0, 0].tobytes(), "little")
-        return bitstream.write(bitstream.Header(MODEL, WEIGHTS, width, height, settings), b"")
+        return bitstream.write(bitstream.Header(MODEL, self.weights_id, width, height, settings), b"")
 
     def decode_payload(self, header, payload):
         """The picture, uint8 RGB (h, w, 3); raises BitstreamError if the file is not one that `encode` writes."""
@@ -40,7 +36,7 @@ class ConstantCodec:
 
     def decode_latents(self, header, payload):
         """All that the file says: its colour, uint8 (3,); raises BitstreamError."""
-        bitstream.check_model(header, MODEL, WEIGHTS)
+        bitstream.check_model(header, MODEL, self.weights_id)
         if header.settings >> 24 or payload:
             raise BitstreamError("damaged: more than one colour in a picture of one colour")
         return np.frombuffer(header.settings.to_bytes(3, "little"), np.uint8)

@@ -32,6 +32,18 @@ def test_decoded_latents_are_those_that_were_encoded(codec, photograph):
         assert np.array_equal(codec.decode_latents(*bitstream.read(codec.encode(photograph, quality))), q)
 
 
+def test_places_rise_with_quality_and_those_up_to_50_are_what_they_were():
+    places = [flagship_codec.place_of_quality(quality) for quality in np.linspace(1, 100, 1000)]
+    assert places == sorted(places) and (places[0], places[-1]) == (0, flagship_codec.MAX_PLACE)
+    for quality in (1, 7.7, 20, 33.3, 50):
+        assert flagship_codec.place_of_quality(quality) == round(7 * 256 * (quality - 1) / 99)
+
+
+def test_at_quality_100_the_eye_sees_no_difference(codec, photographs):
+    at_100 = [metrics.psnr(picture, codec.decode(codec.encode(picture, 100))) for picture in photographs.values()]
+    assert np.mean(at_100) > 44.5 and min(at_100) > 43
+
+
 def test_files_cost_less_than_the_model_expects(codec, photographs):
     """Adaptive contexts know more than the logistic distribution that selects them."""
     picture = photographs["coffee"]

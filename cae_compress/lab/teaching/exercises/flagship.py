@@ -8,11 +8,11 @@ from cae_compress.flagship import centroids
 from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
-_LOG_GAIN = np.sort(_RNG.normal(0, 1, (8, 5)), axis=0)
+_LOG_GAIN = np.sort(_RNG.normal(0, 1, (10, 5)), axis=0)
 
 
 def gain_at(u, log_gain):
-    """Gains of a quality between two lambdas: logarithms interpolated, then exp; u from 0 to 7."""
+    """Gains of a quality between two lambdas: logarithms interpolated, then exp; u from 0 to 9."""
     k = min(int(u), len(log_gain) - 2)
     return np.exp(log_gain[k] + (u - k) * (log_gain[k + 1] - log_gain[k]))
 
@@ -78,13 +78,13 @@ EXERCISES = (
         8,
         "medium",
         gain_at,
-        {"at a λ": (3.0, _LOG_GAIN), "half way between two": (2.5, _LOG_GAIN), "at the last": (7.0, _LOG_GAIN)},
+        {"at a λ": (3.0, _LOG_GAIN), "half way between two": (2.5, _LOG_GAIN), "at the last": (9.0, _LOG_GAIN)},
         {
             "Interpolate logarithms, not gains: steps go by factors.": _linear,
             "Those are logarithms still: exp.": lambda u, g: np.log(gain_at(u, g)),
             "You take the nearest λ instead of going between two.": lambda u, g: np.exp(g[round(u)]),
         },
-        "k = int(u), but at most 6; then exp of the way from row k to row k + 1.",
+        "k = int(u), but at most 8; then exp of the way from row k to row k + 1.",
     ),
     Exercise(
         "8.2",

@@ -48,7 +48,7 @@ class CaeImageFile(ImageFile.ImageFile):
             from cae_compress import codec
 
             pixels = codec.decode(self._data, max_pixels(), as_stored=True)
-            if self._exclusive_fp:
+            if self._exclusive_fp and self.fp:  # `verify` leaves none
                 self.fp.close()
             self.fp, self._data = io.BytesIO(pixels), None
             self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]

@@ -46,6 +46,17 @@ def test_damaged_files_raise_bitstream_errors(photograph):
         Image.open(io.BytesIO(data[:-1] + bytes([data[-1] ^ 1])))
 
 
+def test_a_verified_image_can_be_loaded_and_a_closed_one_is_refused_as_pillow_refuses_it(photograph, tmp_path):
+    Image.fromarray(photograph).save(tmp_path / "a.cae")
+    image = Image.open(tmp_path / "a.cae")
+    image.verify()
+    assert np.array_equal(np.asarray(image), cae_compress.load(tmp_path / "a.cae"))
+    image = Image.open(tmp_path / "a.cae")
+    image.close()
+    with pytest.raises(ValueError, match="closed image"):
+        image.load()
+
+
 def test_what_cannot_be_coded_is_refused(photograph):
     with pytest.raises(PictureError, match="transparent"):
         Image.new("RGBA", (4, 4)).save(io.BytesIO(), "CAE")

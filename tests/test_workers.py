@@ -72,6 +72,13 @@ def test_every_result_comes_once_with_the_number_of_its_item(jobs):
     assert sorted(results) == [(k, (30 + k) ** 2) for k in range(30)]
 
 
+def test_no_more_processes_are_started_than_there_are_items(monkeypatch):
+    started, processes = [], pools.processes
+    monkeypatch.setattr(pools, "processes", lambda jobs: started.append(jobs) or processes(jobs))
+    assert sorted(workers.run(square, [3, 4], jobs=1000)) == [(0, 9), (1, 16)]
+    assert started == [2]
+
+
 def test_a_cluster_gives_the_same_results_and_the_warnings_and_errors_of_the_function(dask):
     def careful(number):
         if number == 7:

@@ -19,6 +19,7 @@ import numpy as np
 from cae_compress import bitstream, files, loading, pictures
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
+from cae_compress.coding import arithmetic
 from cae_compress.exact import constant, drawing
 from cae_compress.metadata import Metadata
 
@@ -353,6 +354,8 @@ def warm_up():
     for model in CODECS:
         decode(encode(picture, model=model))  # tunes share machine code
     decode(EXACT["drawing"].encode(picture))
+    _, data = arithmetic.trace([0, 1], arithmetic.new_probabilities(1))  # the coder by itself, for the classroom
+    arithmetic.decode_bits(data, 2, arithmetic.new_probabilities(1))
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):

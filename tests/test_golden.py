@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from golden.make import latents_hash
 
-from cae_compress import decode, metadata_of, synthetic
+from cae_compress import BitstreamError, bitstream, codec, decode, metadata_of, synthetic
 
 FOLDER = Path(__file__).parent / "golden"
 HASHES = json.loads((FOLDER / "latents.json").read_text())
@@ -19,6 +19,16 @@ HASHES = json.loads((FOLDER / "latents.json").read_text())
 @pytest.mark.parametrize("name", HASHES)
 def test_a_golden_file_decodes_to_its_recorded_latents(name):
     assert latents_hash((FOLDER / name).read_bytes()) == HASHES[name]
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "earlier").glob("*.cae")), ids=lambda path: path.stem)
+def test_a_file_of_earlier_weights_is_refused_with_the_names_of_both(path):
+    data = path.read_bytes()
+    header, _ = bitstream.read(data)
+    here = codec.codec_of(header).weights_id
+    assert header.weights != here
+    with pytest.raises(BitstreamError, match=rf"{header.model} \({header.weights.hex()}\).* \({here.hex()}\)"):
+        decode(data)
 
 
 def test_golden_files_of_version_2_hold_what_went_with_the_picture():

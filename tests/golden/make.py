@@ -1,8 +1,8 @@
 """Makes the golden files of today's encoders: only when they change on purpose. `python tests/golden/make.py`.
 
-Files of earlier encoders stay for ever: `*-rdcae.cae` were written when TensorFlow compiled the flagship's analysis
-wrongly. `*-front` are what comes out of the front door: version 2 of the container, pictures of one colour, and
-drawings; all others are what a codec writes itself.
+Files of earlier encoders stay as long as their weights: those in `earlier/` were made with weights of the flagship
+that are no longer here, and must be refused. `*-front` are what comes out of the front door: version 2 of the
+container, pictures of one colour, and drawings; all others are what a codec writes itself.
 """
 
 import json

@@ -19,7 +19,6 @@ import numpy as np
 from cae_compress import bitstream, files, loading, pictures
 from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
-from cae_compress.coding import arithmetic
 from cae_compress.exact import constant, drawing
 from cae_compress.metadata import Metadata
 
@@ -350,6 +349,8 @@ def warm_up():
 
     It is kept for the next process (`coding.compiled`): once after an installation is enough.
     """
+    from cae_compress.coding import arithmetic
+
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     for model in CODECS:
         decode(encode(picture, model=model))  # tunes share machine code

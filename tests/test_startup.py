@@ -72,3 +72,10 @@ def test_reading_latents_loads_no_network_at_all(files):
     )
     modules, _ = fresh(f"{code} codec.codec_of(header).sections(header, payload)", files / "a.cae")
     assert not {*NOT_NEEDED, "openvino"} & modules
+
+
+def test_the_front_door_and_the_help_load_no_compiler():
+    for code in ("import cae_compress.codec", "from cae_compress import cli; cli.main(['info', '--help'])"):
+        code = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint('numba' in sys.modules)"
+        answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert answer.stdout.splitlines()[-1] == "False", answer.stdout + answer.stderr

@@ -8,9 +8,7 @@ import numpy as np
 
 from cae_compress import bitstream
 from cae_compress.bitstream import BitstreamError
-from cae_compress.coding.arithmetic import POSITION
 from cae_compress.exact.exact_codec import ExactCodec
-from cae_compress.exact.guesses import PixelCoder
 from cae_compress.progress import progress_bar
 
 MODEL = "drawing"
@@ -44,6 +42,8 @@ class DrawingCodec(ExactCodec):
 
     def encode(self, image):
         """A picture, uint8 (h, w, 3) -> bytes of a .cae file."""
+        from cae_compress.exact.guesses import PixelCoder  # which loads numba
+
         height, width = image.shape[:2]
         coder = PixelCoder(width)
         for row in rows_of(image, width):
@@ -52,6 +52,8 @@ class DrawingCodec(ExactCodec):
 
     def decode_payload(self, header, payload):
         """The picture, uint8 RGB (h, w, 3); raises BitstreamError if the file is not one that `encode` writes."""
+        from cae_compress.exact.guesses import PixelCoder
+
         bitstream.check_model(header, MODEL, self.weights_id)
         if header.settings:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
@@ -61,7 +63,7 @@ class DrawingCodec(ExactCodec):
             coder.code(row)
             for channel, shift in enumerate((16, 8, 0)):
                 pixels[:, channel] = (row >> shift) & 255
-        if coder.coder[POSITION] < len(payload):
+        if coder.bytes_read() < len(payload):
             raise BitstreamError("damaged: more bytes than the picture takes")
         return image
 

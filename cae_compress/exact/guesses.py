@@ -71,6 +71,10 @@ class PixelCoder(arithmetic.Stream):
         code_row(self.coder, self.data, *learned, *self.rows, self.decoding)
         row[:] = self.rows[0, BORDER:-BORDER]
 
+    def bytes_read(self):
+        """How far decoding has come; beyond the end of a stream there are zeros."""
+        return int(self.coder[arithmetic.POSITION])
+
 
 @compiled
 def code_row(coder, data, contexts, colours, confidences, with_red, row, above, further, decoding):

@@ -95,7 +95,7 @@ class RateDistortion:
         self.optimizer.build(self.model.trainable_variables)
         self.averages = training.Averages(self.model, settings.averaging)
         self.tracked = {"model": self.model, "optimizer": self.optimizer, "averages": self.averages.values}
-        self._step = tf.function(self._step, reduce_retracing=True)
+        self._step = tf.function(self._step)  # one graph a shape, or rounding would depend on which shape came first
         self._measure = tf.function(self._measure, reduce_retracing=True)
 
     @property

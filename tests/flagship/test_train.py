@@ -34,12 +34,9 @@ def rows(folder):
 
 
 def same_state(task, other):
-    """Whether two runs have ended at the same best weights, and at the same moments of their gradients.
-
-    But for rounding: a run that begins in the middle is compiled for other shapes first.
-    """
+    """Whether two runs have ended at the same best weights, and at the same moments of their gradients."""
     pairs = zip(task.model.variables + task.optimizer.variables, other.model.variables + other.optimizer.variables)
-    return all(np.allclose(a.numpy(), b.numpy(), rtol=0, atol=1e-5 * np.abs(a.numpy()).max()) for a, b in pairs)
+    return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
 
 
 def test_a_run_leaves_a_record_and_a_log(finished):
@@ -109,7 +106,7 @@ def test_batches_are_a_function_of_seed_and_step(finished):
     (x, u), (again, _), (other, _) = task.batch(3), task.batch(3), task.batch(2)
     assert x.shape == (2, 64, 64, 3) and task.batch(4)[0].shape == (1, 96, 96, 3)
     assert np.array_equal(x, again) and not np.array_equal(x, other)
-    assert ((0 <= u) & (u <= 7)).all() and u.min() < 3.5 < u.max()
+    assert ((0 <= u) & (u <= 9)).all() and u.min() < 4.5 < u.max()
 
 
 @pytest.mark.parametrize("basis", [transforms.dct_basis, transforms.pca_basis])

@@ -1,8 +1,16 @@
 """Progress bars, for whoever watches: in a terminal or a notebook, never in a log."""
 
 import sys
+import threading
 
 from tqdm.auto import tqdm
+
+
+class Bar(tqdm):
+    """tqdm with a lock among threads alone: one among processes is left behind by a worker that is killed."""
+
+
+Bar.set_lock(threading.RLock())
 
 
 def progress_bar(iterable=None, show=True, **options):
@@ -15,4 +23,4 @@ def progress_bar(iterable=None, show=True, **options):
     """
     in_notebook = "ipykernel.zmqshell" in sys.modules  # its standard error is no terminal, but is watched
     hidden = False if in_notebook else None  # None: tqdm looks whether standard error is a terminal
-    return tqdm(iterable, disable=hidden if show else True, **options)
+    return Bar(iterable, disable=hidden if show else True, **options)

@@ -18,12 +18,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from tqdm import tqdm
-
 from cae_compress import files, workers
 from cae_compress.cli.plan import PIPE, UsageError, check_extra, is_device, plan
 from cae_compress.cli.report import Outcome, Report, named
-from cae_compress.progress import progress_bar
+from cae_compress.progress import Bar, progress_bar
 
 KILLED = "the process that worked on it was killed, twice; is there too little memory?"
 
@@ -117,16 +115,16 @@ def marked(target, run):
 def telling():
     """Meanwhile, warnings are a line on standard error, beside the progress bar."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda text, *_: tqdm.write(str(text), file=sys.stderr)
+        warnings.showwarning = lambda text, *_: Bar.write(str(text), file=sys.stderr)
         yield
 
 
 def tell(job, outcome):
     """Print what came of a job."""
     if outcome.result == "done":
-        tqdm.write(f"{job.source} -> {job.target}: {outcome.text}")
+        Bar.write(f"{job.source} -> {job.target}: {outcome.text}")
     else:
-        tqdm.write(named(job.source, outcome.text), file=sys.stderr)
+        Bar.write(named(job.source, outcome.text), file=sys.stderr)
 
 
 def convert_piped(convert, suffix, args):

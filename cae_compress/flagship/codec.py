@@ -29,7 +29,7 @@ from cae_compress.weights import Array
 TILE = 64  # latents
 MARGIN = 6  # latents of its surroundings that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
-QUALITIES_AND_PLACES = (1, 50, 100), (0, 887, MAX_PLACE)  # 50 is for daily use; at 100 the eye sees no difference
+QUALITIES_AND_PLACES = (1, 50, 100), (0, 887, MAX_PLACE)  # 50 is for daily use, 100 for some 43 dB
 DEPENDENT = True  # quantization; without, the ablation
 DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 TUNES = ("psnr", "ms-ssim")  # what weights are trained for

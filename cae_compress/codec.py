@@ -175,11 +175,14 @@ def _encode(image, quality, effort, model, metadata, tune, worth=drawing.WORTH):
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
     if constant.is_constant(rgb):
         data, colour = EXACT["constant"].encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
+    elif worth and model == DEFAULT_MODEL and drawing.is_drawing(rgb):
+        exact, data = EXACT["drawing"].encode(rgb), codec.encode(rgb, setting)
+        if len(exact) <= worth * len(data):
+            data = exact
+        elif options:
+            data = codec.encode(rgb, setting, **options)
     else:
         data = codec.encode(rgb, setting, **options)
-        if worth and model == DEFAULT_MODEL and drawing.is_drawing(rgb):
-            exact = EXACT["drawing"].encode(rgb)
-            data = exact if len(exact) <= worth * len(data) else data
     header, payload = bitstream.read(data, math.inf)
     return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
 

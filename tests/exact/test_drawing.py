@@ -83,6 +83,15 @@ def test_any_size_can_still_be_had(name):
         cae_compress.encode_to_size(image, smallest - 1)
 
 
+def test_no_effort_is_spent_on_what_is_coded_exactly(monkeypatch):
+    image = synthetic.pictures()["facade"]
+    expected = cae_compress.encode(image, 40)
+    monkeypatch.setattr(type(codec.load_codec()), "refine", None)
+    assert cae_compress.encode(image, 40, effort=1000) == expected
+    with pytest.raises(TypeError):
+        cae_compress.encode(synthetic.pictures()["slide"], 1, effort=1)
+
+
 def test_other_models_code_drawings_themselves():
     image = synthetic.pictures()["chart"]
     assert model_of(cae_compress.encode(image, 30, model="cheng2018-rate")).startswith("cheng2018")

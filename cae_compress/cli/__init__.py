@@ -143,7 +143,7 @@ def parser():
     encoding.add_argument(
         "--effort", type=not_negative, default=0, metavar="STEPS",
         help="gradient steps in search of smaller files: 1 to 10 take about a second a picture and save 2 to 3 %%, 100"
-        " take a minute and save 6 (default: 0, fast)",
+        " take a minute and save 5 (default: 0, fast)",
     )  # fmt: skip
     encoding.add_argument(
         "--model", choices=codec.codecs(), default=codec.DEFAULT_MODEL, metavar="NAME",

@@ -102,7 +102,7 @@ class RDCodec(FileCodec):
             image: uint8 array of any size, shape (h, w, 3) for RGB or (h, w) for grey.
             quality: number from 1 (smallest file) to 100 (best picture).
             effort: int, gradient steps in search of better latents (`refinement`): the first few make a file two to
-                three per cent smaller at the same quality, 100 six. Decoding takes no longer.
+                three per cent smaller at the same quality, 100 five. Decoding takes no longer.
 
         Returns:
             bytes of a .cae file (`bitstream`); its settings hold the place of the quality between the lambdas.

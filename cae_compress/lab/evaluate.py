@@ -16,6 +16,7 @@ What a codec cannot code leaves its row's results empty, with a warning that has
 import argparse
 import contextlib
 import functools
+import importlib
 import itertools
 import time
 import warnings
@@ -451,5 +452,5 @@ def main(argv=None):
         print("\n" + seconds.drop(columns="versions").to_string(index=False))
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # by its name, under which other processes find its functions
+    importlib.import_module(__spec__.name).main()

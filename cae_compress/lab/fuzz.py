@@ -10,6 +10,7 @@ Python has no module `resource`, as on Windows, memory is not watched.)
 
 import argparse
 import functools
+import importlib
 import struct
 import sys
 import time
@@ -191,5 +192,5 @@ def main(argv=None):
         print(run(args.count, args.seed, jobs=args.jobs, dask=args.dask))
 
 
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # by its name, under which other processes find its functions
+    importlib.import_module(__spec__.name).main()

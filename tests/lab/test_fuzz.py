@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -59,3 +62,9 @@ def test_the_fuzzer_damages_files_of_every_codec():
 def test_the_fuzzer_is_there_without_the_module_resource(monkeypatch):
     monkeypatch.setattr(fuzz, "resource", None)
     assert fuzz.peak_bytes() == 0
+
+
+def test_the_command_works_in_several_processes():
+    command = [sys.executable, "-m", "cae_compress.lab.fuzz", "--count", "100", "--seed", "77", "-j", "2"]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0 and "'refused'" in answer.stdout, answer.stderr[-500:]

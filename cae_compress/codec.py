@@ -174,9 +174,9 @@ def _encode(image, quality, effort, model, metadata, tune, worth=drawing.WORTH):
     metadata = _checked(picture.metadata if metadata is None else metadata)
     rgb, colour = pictures.as_rgb(picture.pixels), pictures.colour_of(picture.pixels)
     if constant.is_constant(rgb):
-        data, colour = EXACT["constant"].encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
+        data, colour = EXACT[constant.MODEL].encode(rgb), bitstream.GREY if colour == bitstream.GREY else bitstream.RGB
     elif worth and model == DEFAULT_MODEL and drawing.is_drawing(rgb):
-        exact, data = EXACT["drawing"].encode(rgb), codec.encode(rgb, setting)
+        exact, data = EXACT[drawing.MODEL].encode(rgb), codec.encode(rgb, setting)
         if len(exact) <= worth * len(data):
             data = exact
         elif options:
@@ -357,7 +357,7 @@ def warm_up():
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     for model in CODECS:
         decode(encode(picture, model=model))  # tunes share machine code
-    decode(EXACT["drawing"].encode(picture))
+    decode(EXACT[drawing.MODEL].encode(picture))
     _, data = arithmetic.trace([0, 1], arithmetic.new_probabilities(1))  # the coder by itself, for the classroom
     arithmetic.decode_bits(data, 2, arithmetic.new_probabilities(1))
 

@@ -268,7 +268,7 @@ def versions_at_equal_size(image, quality):
         dict from codec to (file, decoded picture), ours first; or to None, where it cannot code this picture.
     """
     ours = encode(image, quality)
-    tuned = RDCodec("rdcae-ms-ssim").name
+    tuned = load_codec(tune="ms-ssim").name
     versions = {RDCodec.name: (ours, decode(ours)), tuned: None}
     with contextlib.suppress(ValueError):  # its smallest file is larger
         data = encode_to_size(image, len(ours), tune="ms-ssim")

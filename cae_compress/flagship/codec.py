@@ -4,13 +4,15 @@
                                                                                                      .cae bytes
     image <─ g_s  <─ * inverse gain <─ y_hat <─ + offset <─ q <─ the same, integers only <──────────────────┘
 
+Pictures that are not like photographs have a DCT in the networks' place (`dct`).
+
 A picture is coded tile by tile, 1024x1024 pixels each. The networks see a margin around every tile, so that no seams
 show; the entropy coder does not, and starts every tile afresh but for what its contexts have learned.
 
 Sources: those of `network` and `trellis`.
 """
 
-import itertools
+import math
 from pathlib import Path
 
 import llvmlite.binding
@@ -21,15 +23,16 @@ from cae_compress.bitstream import BitstreamError
 from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
 from cae_compress.file_codec import FileCodec
-from cae_compress.flagship import gains, patterns, trellis
+from cae_compress.flagship import dct, gains, patterns, tiling, trellis
 from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
+from cae_compress.flagship.tiling import grid, pixels_of, tiles, widened, with_neighbours
 from cae_compress.weights import Array
 
-TILE = 64  # latents
-MARGIN = 6  # latents of its surroundings that the networks see
+MARGIN = 6  # patches around a tile that the networks see
 MAX_PLACE = (NUM_LMBDAS - 1) << PLACE_BITS
-QUALITIES_AND_PLACES = (1, 50, 100), (0, 887, MAX_PLACE)  # 50 is for daily use, 100 for some 43 dB
+BY_DCT = 1 << 16  # in the settings of a header, beside the place between the lambdas: what the latents are of
+QUALITIES_AND_PLACES = (1, 50, 100), (0, 887, MAX_PLACE)  # 50 is for daily use, 100 for some 45 dB
 DEPENDENT = True  # quantization; without, the ablation
 DISTORTION_WEIGHT = 6.0  # of the rate-distortion choice, chosen on held-out ImageNet samples: data/ablations.csv
 TUNES = ("psnr", "ms-ssim")  # what weights are trained for
@@ -113,36 +116,55 @@ class RDCodec(FileCodec):
         """
         effort = whole_number("effort", effort, 0, self.max_effort)
         image, quality = pictures.as_rgb(image), number("quality", quality, 1, 100)
+        place, best = place_of_quality(quality), quality
         if pattern := patterns.find(image):
-            quality = patterns.best_quality(self, image, quality, pattern)
-        return self.encode_at(image, quality, effort)
+            best = patterns.best_quality(self, image, quality, pattern)
+        data = self.encode_at(image, best, effort)
+        if self.tune != "psnr" or not dct.may_pay(image, place, 8 * len(data)):
+            return data
+        both = data, self.encode_by_dct(image, quality)
+        return min(both, key=lambda file: dct.loss(image, self.decode(file, math.inf), place, 8 * len(file)))
 
     def encode_at(self, image, quality, effort=0):
-        """`encode` at just this quality, of RGB."""
+        """`encode` at just this quality, of RGB, by the networks."""
         place = place_of_quality(quality)
-        height, width = image.shape[:2]
-        coder = RDLatentCoder(self.context, self.probabilities, place)
-        quantize = self.quantizer(place, DEPENDENT)
-        for tile in tiles(height, width):
+
+        def latents_of(tile):
             y = self.analyse(image, tile, place)
-            if effort:
-                y = self.refine(y, image, tile, place, effort)
-            coder.encode(y, quantize, DEPENDENT)
-        header = bitstream.Header(self.model, self.weights_id, width, height, place)
+            return self.refine(y, image, tile, place, effort) if effort else y
+
+        return self._file_of(latents_of, image, place, self.quantizer(place, DEPENDENT))
+
+    def encode_by_dct(self, image, quality):
+        """`encode` at just this quality, of RGB, by a DCT."""
+        place = place_of_quality(quality)
+
+        def latents_of(tile):
+            return dct.analyse(pixels_of(image, tile), place)
+
+        return self._file_of(latents_of, image, BY_DCT | place, quantizer_by(dct.ERROR_WEIGHTS, DEPENDENT))
+
+    def _file_of(self, latents_of, image, settings, quantize):
+        height, width = image.shape[:2]
+        coder = RDLatentCoder(self.context, self.probabilities, settings & ~BY_DCT)
+        for tile in tiles(height, width):
+            coder.encode(latents_of(tile), quantize, DEPENDENT)
+        header = bitstream.Header(self.model, self.weights_id, width, height, settings)
         return bitstream.write(header, coder.finish())
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
         image, bottom = np.empty((header.height, header.width, 3), np.uint8), 0
+        place, by_dct = header.settings & ~BY_DCT, header.settings & BY_DCT
         nothing = np.empty((2, 0, grid(header.height, header.width)[1], CHANNELS), np.int8)
         for above, row, below in with_neighbours(self._rows(header, self._coder(header, payload)), nothing):
             q, offsets = (np.concatenate([a[-MARGIN:], b, c[:MARGIN]]) for a, b, c in zip(above, row, below))
             top, bottom = bottom, bottom + PATCH * len(row[0])
             first = min(len(above[0]), MARGIN)
-            for left in range(0, q.shape[1], TILE):
-                pixels = np.s_[top:bottom, PATCH * left : PATCH * (left + TILE)]
-                tile = np.s_[first : first + len(row[0]), left : min(left + TILE, q.shape[1])]
-                rgb = self.synthesise(q, offsets, tile, header.settings)
+            for left in range(0, q.shape[1], tiling.TILE):
+                pixels = np.s_[top:bottom, PATCH * left : PATCH * (left + tiling.TILE)]
+                tile = np.s_[first : first + len(row[0]), left : min(left + tiling.TILE, q.shape[1])]
+                rgb = dct.synthesise(q[tile], place) if by_dct else self.synthesise(q, offsets, tile, place)
                 image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
         return image
 
@@ -175,9 +197,10 @@ class RDCodec(FileCodec):
     def _coder(self, header, payload):
         """What decodes the latents of a file."""
         bitstream.check_model(header, self.model, self.weights_id)
-        if header.settings > MAX_PLACE:
+        place = header.settings & ~BY_DCT
+        if place > MAX_PLACE:
             raise BitstreamError(f"impossible settings: {header.settings:#010x}")
-        return RDLatentCoder(self.context, self.probabilities, header.settings, payload)
+        return RDLatentCoder(self.context, self.probabilities, place, payload)
 
     def _rows(self, header, coder):
         """Rows of tiles, one after the other, so that a large picture's latents need not be held all together.
@@ -186,22 +209,18 @@ class RDCodec(FileCodec):
             (q, offsets): int16 and int8 (rows, columns, CHANNELS), as `RDLatentCoder.decode` gives them.
         """
         rows, columns = grid(header.height, header.width)
-        for top in range(0, rows, TILE):
-            shape = min(TILE, rows - top), columns, CHANNELS
+        for top in range(0, rows, tiling.TILE):
+            shape = min(tiling.TILE, rows - top), columns, CHANNELS
             q, offsets = np.empty(shape, np.int16), np.empty(shape, np.int8)
-            for left in range(0, columns, TILE):
-                tile = np.s_[:, left : left + TILE]
+            for left in range(0, columns, tiling.TILE):
+                tile = np.s_[:, left : left + tiling.TILE]
                 q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
             yield q, offsets
 
     def analyse(self, image, tile, place):
         """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
-        rows, columns = (np.arange(PATCH * (s.start - MARGIN), PATCH * (s.stop + MARGIN)) for s in tile)
-        height, width = grid(*image.shape[:2])
-        # the margin ends with the picture; what is missing to whole patches repeats the last row and column
-        rows = np.clip(rows[(rows >= 0) & (rows < PATCH * height)], 0, image.shape[0] - 1)
-        columns = np.clip(columns[(columns >= 0) & (columns < PATCH * width)], 0, image.shape[1] - 1)
-        y = self.transforms.encode_pictures(image[rows[:, None], columns][None], np.float32(place / 2**PLACE_BITS))
+        pixels = pixels_of(image, widened(tile, MARGIN, grid(*image.shape[:2])))
+        y = self.transforms.encode_pictures(pixels[None], np.float32(place / 2**PLACE_BITS))
         top, left = (min(s.start, MARGIN) for s in tile)
         return np.asarray(y)[0, top:, left:][: tile[0].stop - tile[0].start, : tile[1].stop - tile[1].start]
 
@@ -210,11 +229,12 @@ class RDCodec(FileCodec):
         from cae_compress.flagship.refinement import refine
 
         pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-        return refine(self.network_with_context, y, image[pixels], place / 2**PLACE_BITS, effort, self.tune)
+        u, weights = place / 2**PLACE_BITS, self.error_weights(place)
+        return refine(self.network_with_context, y, image[pixels], u, effort, weights, self.tune)
 
     def synthesise(self, q, offsets, tile, place):
         """The pixels of a tile, from latents and offsets around it too: uint8 RGB (16 * rows, 16 * columns, 3)."""
-        around = tuple(slice(max(s.start - MARGIN, 0), s.stop + MARGIN) for s in tile)
+        around = widened(tile, MARGIN, q.shape)
         u = np.float32(place / 2**PLACE_BITS)
         x_hat = self.transforms.decode_pictures(q[around][None], offsets[around][None], u)
         top, left = (PATCH * min(s.start, MARGIN) for s in tile)
@@ -224,9 +244,17 @@ class RDCodec(FileCodec):
 
     def quantizer(self, place, dependent=True):
         """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""
+        return quantizer_by(self.error_weights(place), dependent)
+
+    def error_weights(self, place):
+        """Bits that a squared error of one step in a latent costs in each channel: float32 (CHANNELS,)."""
         costs = gains.distortion_weights(self._network_arrays, place / 2**PLACE_BITS)
-        weights = (DISTORTION_WEIGHT * costs).astype(np.float32)
-        return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
+        return (DISTORTION_WEIGHT * costs).astype(np.float32)
+
+
+def quantizer_by(weights, dependent):
+    """Rate-distortion optimised choice, where errors of one step in each channel cost so many bits."""
+    return lambda y, mean, bucket, channels: trellis.choose(y, mean, bucket, weights[channels], dependent)
 
 
 def place_of_quality(quality):
@@ -236,30 +264,6 @@ def place_of_quality(quality):
         ValueError: the quality is out of range.
     """
     return round(np.interp(number("quality", quality, 1, 100), *QUALITIES_AND_PLACES))
-
-
-def grid(height, width):
-    """How many rows and columns of latents a picture of so many pixels has."""
-    return -(-height // PATCH), -(-width // PATCH)
-
-
-def tiles(height, width):
-    """Slices (rows, columns) of latents that cut a picture of so many pixels into tiles, row by row."""
-    rows, columns = grid(height, width)
-    return [
-        np.s_[top : min(top + TILE, rows), left : min(left + TILE, columns)]
-        for top in range(0, rows, TILE)
-        for left in range(0, columns, TILE)
-    ]
-
-
-def with_neighbours(items, nothing):
-    """Each of some items with those before and after it: (before, item, after), `nothing` at the ends."""
-    before, items = nothing, iter(items)
-    item = next(items)
-    for after in itertools.chain(items, [nothing]):
-        yield before, item, after
-        before, item = item, after
 
 
 def fast_bfloat16():

@@ -47,7 +47,7 @@ class ContextNetwork(keras.layers.Layer):
 
     Call arguments:
         q: float tensor of whole numbers, shape (b, h, w, CHANNELS).
-        u: float tensor, shape (b,): place of each picture's quality between the lambdas, 0 to 9.
+        u: float tensor, shape (b,): place of each picture's quality between the lambdas, 0 to 10.
 
     Returns:
         (mean, log_scale), each of the shape of `q`.

@@ -9,9 +9,10 @@ import numpy as np
 from cae_compress import weights
 from cae_compress.coding import arithmetic
 from cae_compress.flagship import integer_context, latents
-from cae_compress.flagship.codec import MAX_PLACE, TUNES, RDCodec, tiles
+from cae_compress.flagship.codec import MAX_PLACE, TUNES, RDCodec
 from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
 from cae_compress.flagship.network import to_arrays
+from cae_compress.flagship.tiling import tiles
 from cae_compress.progress import progress_bar
 
 PLACES = range(0, MAX_PLACE + 1, 1 << PLACE_BITS)  # qualities that the initial probabilities are fitted to

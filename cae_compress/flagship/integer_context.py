@@ -29,7 +29,7 @@ CHANNELS = GROUPS[-1]
 PATCH = 16  # pixels of the picture to a latent, in each direction
 SIGNED = 32  # channels whose sign matters to others, not just their magnitude
 HIDDEN = 64
-NUM_LMBDAS = 10
+NUM_LMBDAS = 11
 
 # Positions are decoded from coarse to fine. Between those of a coarse grid come the middles of its squares, then the
 # other two kinds, at each spacing in turn. The lowest group, which has no lower ones to look at, begins coarsest.

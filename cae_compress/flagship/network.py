@@ -3,8 +3,8 @@
     x ──> g_a ──> y ──> * gain(u) ──> round ──> q ──> + offset ──> * inverse gain(u) ──> y_hat ──> g_s ──> x_hat
                                                 └──> context network ──> mean, scale of each q ──> bits, offset
 
-One vector of gains for each of ten lambdas sets the quantization steps. A quality is a place u between the lambdas,
-0 to 9; gains are interpolated, so quality is continuous. The offset leads from q towards where the latent probably was
+One vector of gains for each of eleven lambdas sets the quantization steps. A quality is a place u between the lambdas,
+0 to 10; gains are interpolated, so quality is continuous. The offset leads from q towards where the latent probably was
 before rounding (`centroids`), by a learned part of the way.
 
     loss = bits per pixel + lambda(u) * distortion (`distortion`: the squared error, or what MS-SSIM sees)
@@ -82,7 +82,7 @@ class RDCAE(keras.Model):
 
         Args:
             x: uint8 (b, h, w, 3), h and w multiples of 16.
-            u: float32 (b,), places between the lambdas, 0 to 9.
+            u: float32 (b,), places between the lambdas, 0 to 10.
             training: use noise in the rate; otherwise what is coded.
             seed: two whole numbers that decide the noise, or four (`layers.uniform`).
             distortion: function of (x, x_hat), one of `distortion`.

@@ -61,7 +61,7 @@ class AtQuality(layers.Layer):
     """Scales each channel by a factor for the quality, so that one network can be gentle at high rates.
 
     Call arguments:
-        (x, u): (b, h, w, c), and (b,) places between the lambdas, 0 to 9.
+        (x, u): (b, h, w, c), and (b,) places between the lambdas, 0 to 10.
 
     Source: Choi, El-Khamy, Lee, ICCV 2019, section 3.1 (conditional convolution).
     """
@@ -118,7 +118,7 @@ def synthesis(dtype="float32"):
 
 
 def quality_input():
-    """Where each picture's quality is between the lambdas, 0 to 9."""
+    """Where each picture's quality is between the lambdas, 0 to 10."""
     return keras.Input((), name="u", dtype="float32")
 
 

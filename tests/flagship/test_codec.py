@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cae_compress import BitstreamError, PictureError, RDCodec, bitstream, metrics
-from cae_compress.flagship import ablations
+from cae_compress.flagship import ablations, tiling
 from cae_compress.flagship import codec as flagship_codec
 from cae_compress.flagship.latents import RDLatentCoder
 
@@ -26,7 +26,7 @@ def test_decoded_latents_are_those_that_were_encoded(codec, photograph):
     for quality in (1, 33.3, 100):
         place = flagship_codec.place_of_quality(quality)
         coder = RDLatentCoder(codec.context, codec.probabilities, place)
-        tile = flagship_codec.tiles(*photograph.shape[:2])[0]
+        tile = tiling.tiles(*photograph.shape[:2])[0]
         q = coder.encode(codec.analyse(photograph, tile, place), codec.quantizer(place))
         assert q.any()
         assert np.array_equal(codec.decode_latents(*bitstream.read(codec.encode(photograph, quality))), q)
@@ -81,7 +81,7 @@ def test_choosing_latents_by_rate_and_in_dependence_of_each_other_is_worth_it(co
 def test_tiles_meet_without_a_seam(codec, photographs, monkeypatch):
     picture = photographs["china"]
     whole = codec.decode(codec.encode(picture, 60))
-    monkeypatch.setattr(flagship_codec, "TILE", 16)
+    monkeypatch.setattr(tiling, "TILE", 16)
     tiled = codec.decode(codec.encode(picture, 60))
     assert metrics.psnr(picture, tiled) > metrics.psnr(picture, whole) - 0.1
     at_seam = [metrics.psnr(picture[:, 254:258], decoded[:, 254:258]) for decoded in (tiled, whole)]
@@ -91,7 +91,7 @@ def test_tiles_meet_without_a_seam(codec, photographs, monkeypatch):
 def test_a_large_picture_is_coded_in_tiles(codec):
     picture = np.zeros((1100, 40, 3), np.uint8)
     picture[::50] = 200
-    assert len(flagship_codec.tiles(1100, 40)) == 2
+    assert len(tiling.tiles(1100, 40)) == 2
     assert codec.decode(codec.encode(picture, 30)).shape == picture.shape
 
 

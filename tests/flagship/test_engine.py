@@ -8,7 +8,7 @@ import pytest
 
 from cae_compress import bitstream, metrics
 from cae_compress.flagship import codec as flagship_codec
-from cae_compress.flagship import engine
+from cae_compress.flagship import engine, tiling
 from cae_compress.flagship.codec import RDCodec
 
 PLACES = np.float32([0, 2.5, 7])
@@ -59,7 +59,7 @@ def test_pictures_are_the_same_but_for_a_level_in_a_few_samples(transforms, kera
 
 
 def test_the_largest_tile_with_its_margins_fits(transforms):
-    side = flagship_codec.TILE + 2 * flagship_codec.MARGIN
+    side = tiling.TILE + 2 * flagship_codec.MARGIN
     y = transforms.encode_pictures(np.zeros((1, 16 * side, 16 * side, 3), np.uint8), 3.0)
     assert y.shape == (1, side, side, 768)
 

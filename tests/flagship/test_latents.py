@@ -3,7 +3,7 @@ import pytest
 
 from cae_compress import BitstreamError, RDCodec, bitstream
 from cae_compress.flagship import codec as flagship_codec
-from cae_compress.flagship import integer_context, latents, trellis
+from cae_compress.flagship import integer_context, latents, tiling, trellis
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import CERTAIN, RDLatentCoder, leave_out
 
@@ -47,7 +47,7 @@ def test_any_latents_come_back_as_the_encoder_says(spread, dependent):
 
 def test_leaving_out_changes_next_to_nothing_of_a_photograph(photograph, monkeypatch):
     codec, place = RDCodec(), flagship_codec.place_of_quality(50)
-    y = codec.analyse(photograph, flagship_codec.tiles(*photograph.shape[:2])[0], place)
+    y = codec.analyse(photograph, tiling.tiles(*photograph.shape[:2])[0], place)
 
     def encoded():
         coder = RDLatentCoder(codec.context, codec.probabilities, place)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cae_compress import RDCodec
-from cae_compress.flagship import ablations, trellis
+from cae_compress.flagship import ablations, tiling, trellis
 from cae_compress.flagship import codec as flagship_codec
 from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.latents import RDLatentCoder
@@ -106,6 +106,6 @@ def test_training_knows_how_large_the_errors_are(photographs):
         return q
 
     coder = RDLatentCoder(codec.context, codec.probabilities, place)
-    coder.encode(codec.analyse(picture, flagship_codec.tiles(*picture.shape[:2])[0], place), quantize)
+    coder.encode(codec.analyse(picture, tiling.tiles(*picture.shape[:2])[0], place), quantize)
     trellis_error, rounding_error = (np.concatenate(part).mean() for part in zip(*errors))
     assert np.sqrt(trellis_error / rounding_error) == pytest.approx(DEPENDENT_ERROR, abs=0.06)

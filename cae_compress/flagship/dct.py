@@ -1,0 +1,82 @@
+"""A DCT in the place of both networks, for pictures that are not like photographs: noise, heavy grain, dither.
+
+The networks have learned photographs. What is unlike them they lose, at any quality: of noise they keep 21 dB where
+quantization would leave 42. A fixed orthonormal transform loses nothing. So where the networks' file has as many bits
+as a few patches promise of a DCT, the picture is coded both ways, and the way of less loss is taken, bits + lambda *
+squared error. All else is the same: dependent quantization, context network, arithmetic coder. A file says which it is.
+
+Source: Ahmed, Natarajan, Rao, IEEE Trans. Computers C-23(1), 1974.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from cae_compress.flagship.gains import lmbda_of
+from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
+from cae_compress.flagship.integer_passes import PER_STEP
+from cae_compress.flagship.tiling import grid, pixels_of
+
+PLANES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])  # luma and two chromas, orthonormal
+SHARES = 1, 0.06, 0.02  # of the planes in a photograph's variance, about
+MIDDLE = 127.5  # of the levels
+STRIP = 256  # rows whose errors are summed together, so that large pictures take little memory
+SAMPLE = 64  # patches, about, that tell what a DCT would need
+# bits that a squared error of one step costs where steps are as long as pays best: a step twice as fine costs a bit
+# more and leaves a quarter of the error, step**2 / 12
+ERROR_WEIGHTS = np.full(CHANNELS, 6 / np.log(2), np.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def basis():
+    """The functions, strongest in photographs first, as the context network wants them: float32 (CHANNELS, CHANNELS).
+
+    The columns are orthonormal; a row is a sample of a patch of 16x16 pixels, its three colours last.
+    """
+    k = np.arange(PATCH)
+    cosines = np.sqrt(2 / PATCH) * np.cos(np.pi / PATCH * k[:, None] * (k + 0.5))
+    cosines[0] /= np.sqrt(2)
+    functions = np.einsum("pc,ky,lx->pklyxc", PLANES, cosines, cosines).reshape(CHANNELS, -1)
+    variances = np.multiply.outer(SHARES, 1 / (np.add.outer(k**2, k**2) + 0.5))
+    return functions[np.argsort(-variances.ravel(), kind="stable")].T.astype(np.float32)
+
+
+def step_at(place):
+    """Quantization step in levels that makes bits + lambda * squared error least at a place between the lambdas."""
+    return math.sqrt(18 / (math.log(2) * lmbda_of(place / 2**PLACE_BITS)))
+
+
+def analyse(pixels, place):
+    """uint8 pixels (16 * rows, 16 * columns, 3) -> latents in steps, float32 (rows, columns, CHANNELS)."""
+    height, width, _ = pixels.shape
+    patches = pixels.reshape(height // PATCH, PATCH, width // PATCH, PATCH, 3).swapaxes(1, 2)
+    patches = patches.reshape(height // PATCH, width // PATCH, -1).astype(np.float32) - np.float32(MIDDLE)
+    return patches @ basis() * np.float32(1 / step_at(place))
+
+
+def synthesise(q, place):
+    """Latents in half steps, integers (rows, columns, CHANNELS) -> uint8 pixels (16 * rows, 16 * columns, 3)."""
+    rows, columns, _ = q.shape
+    patches = q.astype(np.float32) * np.float32(step_at(place) / PER_STEP) @ basis().T + np.float32(MIDDLE)
+    pixels = patches.reshape(rows, columns, PATCH, PATCH, 3).swapaxes(1, 2).reshape(PATCH * rows, PATCH * columns, 3)
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def may_pay(image, place, bits):
+    """Whether a DCT may do better for a picture, uint8 (h, w, 3), than the networks, whose file has so many bits.
+
+    A number of y steps takes some log2(1 + 2 |y|) bits. Photographs need half as many more by a DCT than by the
+    networks; where a few patches promise less, the networks have coded what is not of a photograph.
+    """
+    rows, columns = grid(*image.shape[:2])
+    every = slice(None, None, max(1, math.isqrt(rows * columns // SAMPLE)))
+    sample = pixels_of(image, (every, every))
+    return np.log2(1 + 2 * np.abs(analyse(sample, place))).sum(axis=-1).mean() * rows * columns < bits
+
+
+def loss(image, decoded, place, bits):
+    """bits + lambda * squared error of a decoded picture: what the networks are trained to keep small, in bits."""
+    strips = range(0, len(image), STRIP)
+    errors = (np.subtract(image[top : top + STRIP], decoded[top : top + STRIP], dtype=np.int32) for top in strips)
+    return bits + lmbda_of(place / 2**PLACE_BITS) * sum(int(np.square(error).sum()) for error in errors) / 3

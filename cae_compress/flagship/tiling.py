@@ -1,0 +1,47 @@
+"""How a picture is cut into patches of 16x16 pixels, one position of latents each, and these into tiles."""
+
+import itertools
+
+import numpy as np
+
+from cae_compress.flagship.integer_context import PATCH
+
+TILE = 64  # patches, in each direction
+
+
+def grid(height, width):
+    """How many rows and columns of patches a picture of so many pixels has."""
+    return -(-height // PATCH), -(-width // PATCH)
+
+
+def tiles(height, width):
+    """Slices (rows, columns) of patches that cut a picture of so many pixels into tiles, row by row."""
+    rows, columns = grid(height, width)
+    return [
+        np.s_[top : min(top + TILE, rows), left : min(left + TILE, columns)]
+        for top in range(0, rows, TILE)
+        for left in range(0, columns, TILE)
+    ]
+
+
+def widened(tile, margin, shape):
+    """A tile, slices of rows and columns, with so much of its surroundings as there is in a grid of this shape."""
+    return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, size)) for s, size in zip(tile, shape))
+
+
+def pixels_of(image, patches):
+    """The pixels of patches, slices of rows and columns; beyond the picture, its last row and column are repeated."""
+    rows, columns = (
+        np.minimum(np.add.outer(PATCH * np.arange(size)[s], np.arange(PATCH)).ravel(), side - 1)
+        for s, size, side in zip(patches, grid(*image.shape[:2]), image.shape)
+    )
+    return image[rows[:, None], columns]
+
+
+def with_neighbours(items, nothing):
+    """Each of some items with those before and after it: (before, item, after), `nothing` at the ends."""
+    before, items = nothing, iter(items)
+    item = next(items)
+    for after in itertools.chain(items, [nothing]):
+        yield before, item, after
+        before, item = item, after

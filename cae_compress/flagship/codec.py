@@ -117,10 +117,11 @@ class RDCodec(FileCodec):
         effort = whole_number("effort", effort, 0, self.max_effort)
         image, quality = pictures.as_rgb(image), number("quality", quality, 1, 100)
         place, best = place_of_quality(quality), quality
-        if pattern := patterns.find(image):
+        pattern = patterns.find(image)
+        if pattern:
             best = patterns.best_quality(self, image, quality, pattern)
         data = self.encode_at(image, best, effort)
-        if self.tune != "psnr" or not dct.may_pay(image, place, 8 * len(data)):
+        if self.tune != "psnr" or not (pattern or dct.may_pay(image, place)):
             return data
         both = data, self.encode_by_dct(image, quality)
         return min(both, key=lambda file: dct.loss(image, self.decode(file, math.inf), place, 8 * len(file)))

@@ -1,6 +1,6 @@
 """What the quality decides, in NumPy: the lambdas, rows of tables between them, and what an error costs.
 
-A quality is a place u between the lambdas, 0 to 9 (`network`).
+A quality is a place u between the lambdas, 0 to 10 (`network`).
 """
 
 import numpy as np

@@ -8,11 +8,11 @@ from cae_compress.flagship import centroids
 from cae_compress.lab.teaching.exercise import Exercise
 
 _RNG = np.random.default_rng(1)
-_LOG_GAIN = np.sort(_RNG.normal(0, 1, (10, 5)), axis=0)
+_LOG_GAIN = np.sort(_RNG.normal(0, 1, (11, 5)), axis=0)
 
 
 def gain_at(u, log_gain):
-    """Gains of a quality between two lambdas: logarithms interpolated, then exp; u from 0 to 9."""
+    """Gains of a quality between two lambdas: logarithms interpolated, then exp; u from 0 to 10."""
     k = min(int(u), len(log_gain) - 2)
     return np.exp(log_gain[k] + (u - k) * (log_gain[k + 1] - log_gain[k]))
 

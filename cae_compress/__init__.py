@@ -10,8 +10,8 @@ __version__ = "0.1.0"
 _HOME = {
     "encode": "codec",
     "decode": "codec",
-    "encode_to_size": "codec",
-    "truncate": "codec",
+    "encode_to_size": "to_size",
+    "truncate": "to_size",
     "codecs": "codec",
     "save": "codec",
     "load": "codec",

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from cae_compress import bitstream, codec, files, pictures
+from cae_compress import bitstream, codec, files, pictures, to_size
 from cae_compress.cli import batch, plan
 from cae_compress.cli.batch import convert_many
 from cae_compress.cli.plan import PIPE, UsageError
@@ -39,7 +39,7 @@ def encode_file(source, target, args):
     if max_bytes is None:
         data = codec.encode(image, args.quality, args.effort, args.model, metadata, args.tune)
     else:
-        data = codec.encode_to_size(image, max_bytes, args.effort, args.model, metadata, args.tune)
+        data = to_size.encode_to_size(image, max_bytes, args.effort, args.model, metadata, args.tune)
     target.write_bytes(data)
     return f"{len(data)} bytes, {metrics.bits_per_pixel(len(data), image):.3f} bpp", image.shape[0] * image.shape[1]
 
@@ -78,7 +78,7 @@ def truncate(args):
 def truncate_file(source, target, args):
     """Cut one .cae file."""
     before = source.read_bytes()
-    data = codec.truncate(before, args.max_bytes)
+    data = to_size.truncate(before, args.max_bytes)
     target.write_bytes(data)
     header, _ = codec.read(data, math.inf)
     return f"{len(data)} of {len(before)} bytes", header.width * header.height

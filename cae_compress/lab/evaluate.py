@@ -31,11 +31,12 @@ from cae_compress import bitstream, datasets, metrics, provenance, weights, work
 from cae_compress.balle2017.codec import Balle2017Codec
 from cae_compress.cheng2018.codec import CAECodec
 from cae_compress.cheng2018.rate_codec import RateCAECodec
-from cae_compress.codec import codec_of, decode, encode, encode_to_size, load_codec
+from cae_compress.codec import codec_of, decode, encode, load_codec
 from cae_compress.flagship.codec import RDCodec
 from cae_compress.lab import baselines
 from cae_compress.progress import progress_bar
 from cae_compress.theis2017.codec import Theis2017Codec
+from cae_compress.to_size import encode_to_size
 from cae_compress.toderici2017.codec import Toderici2017Codec
 
 COLUMNS = (

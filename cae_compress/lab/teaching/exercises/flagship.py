@@ -78,13 +78,13 @@ EXERCISES = (
         8,
         "medium",
         gain_at,
-        {"at a λ": (3.0, _LOG_GAIN), "half way between two": (2.5, _LOG_GAIN), "at the last": (9.0, _LOG_GAIN)},
+        {"at a λ": (3.0, _LOG_GAIN), "half way between two": (2.5, _LOG_GAIN), "at the last": (10.0, _LOG_GAIN)},
         {
             "Interpolate logarithms, not gains: steps go by factors.": _linear,
             "Those are logarithms still: exp.": lambda u, g: np.log(gain_at(u, g)),
             "You take the nearest λ instead of going between two.": lambda u, g: np.exp(g[round(u)]),
         },
-        "k = int(u), but at most 8; then exp of the way from row k to row k + 1.",
+        "k = int(u), but at most 9; then exp of the way from row k to row k + 1.",
     ),
     Exercise(
         "8.2",

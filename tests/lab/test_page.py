@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cae_compress import cli
-from cae_compress.lab import baselines, page
+from cae_compress import cli, synthetic
+from cae_compress.lab import baselines, page, plots
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -36,6 +36,14 @@ def test_every_codec_has_a_row_of_about_the_same_bytes(written):
     ours = ["cae_compress", "cae_compress for MS-SSIM"]
     assert list(sizes) == [*ours, *(codec.name for codec in baselines.BASELINES)] and len(sizes) >= 7
     assert max(sizes.values()) <= 1.03 * sizes["cae_compress"]
+
+
+def test_a_drawing_that_is_exact_has_no_curve_of_the_network(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(page.plots, "rate_distortion", lambda table, **_: drawn.append(table) or plots.figure(2, 2)[0])
+    page.curve_of(synthetic.text()[:64, :96])
+    codecs = set(drawn[0]["codec"])
+    assert "cae_compress" not in codecs and "JPEG 2000" in codecs
 
 
 def test_the_command_line_writes_it_for_one_picture(tmp_path, photographs, capsys):

@@ -35,7 +35,7 @@ from cae_compress.progress import progress_bar
 CURVATURE = 25.0  # bits over a quantization step squared; 12 / ln 2 = 17 of them are the distortion's at high rates
 MAX_MOVE = 0.1  # quantization steps that a latent of the first kind moves at most in a gradient step
 ENOUGH = 4  # gradient steps for latents of the first kind; more bring nothing (data/effort.csv), and are not made
-PART = 0.25  # of their way that latents of the second kind go; half and an eighth of it gain less
+PART = 0.125  # of their way that latents of the second kind go; twice as much gains less
 SEARCH_FROM = 20  # gradient steps; fewer leave the search among whole numbers unsettled
 SEARCH_RATE = 0.01  # quantization steps that a latent of the second kind moves in a gradient step
 FIRST_TEMPERATURE, LAST_TEMPERATURE = 0.5, 0.1

@@ -271,13 +271,17 @@ def warm_up():
     It is kept for the next process (`coding.compiled`): once after an installation is enough.
     """
     from cae_compress.coding import arithmetic
+    from cae_compress.flagship import latents, trellis
 
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     for model in CODECS:
         decode(encode(picture, model=model))  # tunes share machine code
     decode(EXACT[drawing.MODEL].encode(picture))
-    _, data = arithmetic.trace([0, 1], arithmetic.new_probabilities(1))  # the coder by itself, for the classroom
+    # the coder by itself, for the classroom
+    _, data = arithmetic.trace([0, 1], arithmetic.new_probabilities(1))
     arithmetic.decode_bits(data, 2, arithmetic.new_probabilities(1))
+    expected = np.zeros((1, 1), np.int32)
+    trellis.information(expected, expected, latents.bucket_of(expected), True)
 
 
 def load(path, max_pixels=bitstream.MAX_PIXELS, as_stored=False):

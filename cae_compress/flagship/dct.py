@@ -1,9 +1,10 @@
 """A DCT in the place of both networks, for pictures that are not like photographs: noise, heavy grain, dither.
 
 The networks have learned photographs. What is unlike them they lose, at any quality: of noise they keep 21 dB where
-quantization would leave 45, and at the highest qualities some of the grain of ordinary photographs. A fixed orthonormal transform loses nothing. So where the high frequencies of a picture are
-full, it is coded both ways, and the way of less loss is taken, bits + lambda * squared error. All else is the same:
-dependent quantization, context network, arithmetic coder. A file says which it is.
+quantization would leave 45, and at the highest qualities they lose some of the grain of any photograph. A fixed
+orthonormal transform loses nothing. So where the high frequencies of a picture are full, it is coded both ways, and the
+way of less loss is taken, bits + lambda * squared error. All else is the same: dependent quantization, context network,
+arithmetic coder. A file says which it is.
 
 Source: Ahmed, Natarajan, Rao, IEEE Trans. Computers C-23(1), 1974.
 """

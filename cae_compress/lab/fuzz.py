@@ -37,9 +37,10 @@ PART = 50  # files that are tried in a row
 
 
 def seeds():
-    """Valid files to damage: of every codec, several sizes and rates, a flat picture, grey, drawn, with metadata."""
+    """Valid files to damage: of every codec, several sizes and rates, flat, noise, grey, drawn, with metadata."""
     photographs = datasets.bundled()
     pictures = [photographs["coffee"][:150, :140], photographs["china"][:16, :300], np.zeros((200, 130, 3), np.uint8)]
+    pictures.append(synthetic.noise()[:60, :80])
     coders = [codec.load_codec(name, tune) for name, entry in codec.CODECS.items() for tune in entry.names_of_tunes()]
     files = [
         coder.encode(picture, coder.settings[k])

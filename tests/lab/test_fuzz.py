@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cae_compress import bitstream, codec
+from cae_compress.flagship.codec import BY_DCT
 from cae_compress.lab import fuzz
 
 
@@ -57,6 +58,11 @@ def test_the_fuzzer_damages_files_of_every_codec():
     assert {"constant", "drawing"} <= models
     names = [names for entry in codec.CODECS.values() for names in entry.names_of_tunes().values()]
     assert ("rdcae-ms-ssim",) in names and all(models & set(of_tune) for of_tune in names if of_tune)
+
+
+def test_the_fuzzer_damages_files_that_a_dct_made():
+    headers = [bitstream.read(data)[0] for data in fuzz.seeds()]
+    assert {bool(header.settings & BY_DCT) for header in headers if header.model == "rdcae"} == {False, True}
 
 
 def test_the_fuzzer_is_there_without_the_module_resource(monkeypatch):

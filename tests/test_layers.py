@@ -50,7 +50,7 @@ def test_channels_are_scaled_by_a_factor_for_the_quality():
     from cae_compress.flagship.transforms import AtQuality
 
     layer, x = AtQuality(), np.ones((3, 2, 2, 5), "float32")
-    u = tf.constant([0.0, 2.5, 9.0])
+    u = tf.constant([0.0, 2.5, 10.0])
     assert np.array_equal(layer([x, u]), x)
-    layer.scale.assign(np.arange(10)[:, None] * np.ones(5))
-    assert np.allclose(layer([x, u]).numpy()[:, 0, 0, 0], [0, 2.5, 9])
+    layer.scale.assign(np.arange(11)[:, None] * np.ones(5))
+    assert np.allclose(layer([x, u]).numpy()[:, 0, 0, 0], [0, 2.5, 10])

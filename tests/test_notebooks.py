@@ -66,7 +66,7 @@ def photos(tmp_path_factory):
 
 
 def run(notebook):
-    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
 
 
 @ALL

@@ -17,7 +17,7 @@ import numpy as np
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
 from cae_compress.flagship.integer_passes import PER_STEP
-from cae_compress.flagship.tiling import grid, pixels_of
+from cae_compress.flagship.tiling import cut, grid, pixels_of
 
 PLANES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])  # luma and two chromas, orthonormal
 SHARES = 1, 0.06, 0.02  # of the planes in a photograph's variance, about
@@ -64,9 +64,8 @@ def step_at(place):
 
 def analyse(pixels, place):
     """uint8 pixels (16 * rows, 16 * columns, 3) -> latents in steps, float32 (rows, columns, CHANNELS)."""
-    height, width, _ = pixels.shape
-    patches = pixels.reshape(height // PATCH, PATCH, width // PATCH, PATCH, 3).swapaxes(1, 2)
-    patches = patches.reshape(height // PATCH, width // PATCH, -1).astype(np.float32) - np.float32(MIDDLE)
+    patches = cut(pixels)
+    patches = patches.reshape(*patches.shape[:2], -1).astype(np.float32) - np.float32(MIDDLE)
     return patches @ basis() * np.float32(1 / step_at(place))
 
 

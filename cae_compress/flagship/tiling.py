@@ -38,6 +38,12 @@ def pixels_of(image, patches):
     return image[rows[:, None], columns]
 
 
+def cut(pixels):
+    """Pixels (..., 16 * rows, 16 * columns, 3) by patches: (..., rows, columns, 16, 16, 3)."""
+    *pictures, height, width, _ = pixels.shape
+    return pixels.reshape(*pictures, height // PATCH, PATCH, width // PATCH, PATCH, 3).swapaxes(-4, -3)
+
+
 def with_neighbours(items, nothing):
     """Each of some items with those before and after it: (before, item, after), `nothing` at the ends."""
     before, items = nothing, iter(items)

@@ -21,6 +21,7 @@ from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
 from cae_compress.flagship.integer_context import NUM_LMBDAS, from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays
+from cae_compress.flagship.tiling import cut
 from cae_compress.photographs import photographs, random_squares, to_fit_coder
 
 PATCH = transforms.PATCH
@@ -172,9 +173,7 @@ class RateDistortion:
 
 def patches(crops):
     """uint8 (n, h, w, 3) -> all their 16x16 patches, centred float32 (m, 16, 16, 3)."""
-    n, height, width, _ = crops.shape
-    cut = crops.reshape(n, height // PATCH, PATCH, width // PATCH, PATCH, 3).transpose(0, 1, 3, 2, 4, 5)
-    return cut.reshape(-1, PATCH, PATCH, 3).astype(np.float32) / 255 - 0.5
+    return cut(crops).reshape(-1, PATCH, PATCH, 3).astype(np.float32) / 255 - 0.5
 
 
 def main(argv=None):

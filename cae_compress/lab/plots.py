@@ -75,8 +75,9 @@ def show(figure, alt):
 
 
 def ms_ssim_db(value):
-    """MS-SSIM on a scale that tells good pictures apart: -10 log10(1 - value), 20 dB for 0.99."""
-    return -10 * np.log10(1 - np.asarray(value, float))
+    """MS-SSIM on a scale that tells good pictures apart: -10 log10(1 - value), 20 dB for 0.99, infinite for 1."""
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(1 - value)
 
 
 def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_OF, published=None):
@@ -85,7 +86,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_
     Sizes of whole files are drawn solid. Entropy estimates are drawn dashed, beside the rate and never in its place.
 
     Args:
-        summary: DataFrame of `evaluate.summary`.
+        summary: DataFrame of `comparison.summary`; files without loss have no place on a curve.
         metric: a key of `METRIC_NAMES`; MS-SSIM is drawn in dB.
         max_bpp: right end of the rate axis, bits a pixel.
         estimates: names of the codecs whose estimates are drawn too.
@@ -98,11 +99,11 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_
         for column, line, note in (("bpp", "-", ""), ("estimate_bpp", "--", ": entropy estimate, no file")):
             if column == "estimate_bpp" and codec not in estimates:
                 continue
-            shown = points[points[column] <= max_bpp]
-            if len(shown):
-                label = codec + note
-                values = _on_scale(shown[metric], metric)
-                axes.plot(shown[column], values, line, color=colour, marker=marker, ms=6, lw=1.5, label=label)
+            values = _on_scale(points[metric], metric)
+            shown = (points[column] <= max_bpp) & ~np.isinf(values)
+            if shown.any():
+                x, y, label = points[column][shown], values[shown], codec + note
+                axes.plot(x, y, line, color=colour, marker=marker, ms=6, lw=1.5, label=label)
     for k, (codec, points) in enumerate([] if published is None else published.groupby("codec", sort=False)):
         marker = PUBLISHED_MARKERS[k % len(PUBLISHED_MARKERS)]
         values = _on_scale(points[metric], metric)
@@ -114,6 +115,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_
 
 
 def _on_scale(values, metric):
+    values = values.astype(float)
     return ms_ssim_db(values) if metric == "ms_ssim" else values
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from cae_compress import metrics, weights
 from cae_compress.cheng2018.codec import CAECodec
-from cae_compress.lab import baselines, evaluate
+from cae_compress.lab import baselines, comparison, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,9 @@ def test_what_a_codec_cannot_do_is_an_empty_row_and_not_the_end_of_the_table(sma
     assert empty[["bpp", "psnr_db", "ssim", "ms_ssim"]].isna().all(axis=None)
     tiny = table[(table["picture"] == "tiny") & (table["codec"] == "JPEG 4:2:0")]
     assert tiny["psnr_db"].notna().all() and tiny["ssim"].isna().all()  # nine rows are too few for its window
-    rates = evaluate.bd_rates(table, "JPEG 4:2:0")["fussy"]
+    rates = comparison.bd_rates(table, "JPEG 4:2:0")["fussy"]
     assert rates["coffee"] == pytest.approx(0, abs=3) and np.isnan(rates["tiny"])
-    sizes = evaluate.sizes_at_equal_psnr(table, "JPEG 4:2:0").set_index("picture")["fussy"]
+    sizes = comparison.sizes_at_equal_psnr(table, "JPEG 4:2:0").set_index("picture")["fussy"]
     assert sizes["china"] > 0 and np.isnan(sizes["tiny"])
 
 
@@ -103,18 +103,18 @@ def test_one_lossless_point_or_a_repeated_one_leaves_the_rest_of_a_curve():
     }
     rows = [("p", c, k, b, int(1000 * b), q) for c, points in curves.items() for k, (b, q) in enumerate(points)]
     table = pd.DataFrame(rows, columns=["picture", "codec", "setting", "bpp", "num_bytes", "psnr_db"])
-    rates = evaluate.bd_rates(table, "cae_compress").iloc[0]
-    means = evaluate.mean_curve_bd_rates(table, "cae_compress")
-    sizes = evaluate.sizes_at_equal_psnr(table, "cae_compress").iloc[0]
+    rates = comparison.bd_rates(table, "cae_compress").iloc[0]
+    means = comparison.mean_curve_bd_rates(table, "cae_compress")
+    sizes = comparison.sizes_at_equal_psnr(table, "cae_compress").iloc[0]
     for result in (rates, means, sizes):
         assert result["plain"] == result["lossless"] == result["repeated"] and np.isnan(result["only lossless"])
     assert 200 < sizes["lossless"] < 320
-    assert np.isnan(evaluate.sizes_at_equal_psnr(table, "only lossless")["plain"][0])
+    assert np.isnan(comparison.sizes_at_equal_psnr(table, "only lossless")["plain"][0])
 
 
 def test_bd_rates_are_picture_by_picture(small):
     table = pd.DataFrame([row for c in baselines.BASELINES[:3] for row in evaluate.evaluate_codec(c, small)])
-    rates = evaluate.bd_rates(table)
+    rates = comparison.bd_rates(table)
     assert list(rates.index) == list(small) and list(rates.columns) == ["JPEG 4:2:0", "JPEG 4:4:4"]
     ours = table[(table["picture"] == "china") & (table["codec"] == "JPEG 4:4:4")]
     reference = table[(table["picture"] == "china") & (table["codec"] == "JPEG 2000")]
@@ -126,7 +126,7 @@ def test_a_summary_is_the_mean_over_pictures(small):
     table = pd.DataFrame(evaluate.evaluate_codec(baselines.BASELINES[0], small, (50,))).reindex(
         columns=evaluate.COLUMNS
     )
-    summary = evaluate.summary(table)
+    summary = comparison.summary(table)
     assert len(summary) == 1 and summary.loc[0, "psnr_db"] == pytest.approx(table["psnr_db"].mean())
 
 
@@ -141,7 +141,7 @@ def test_sizes_at_equal_psnr_lie_between_real_files_and_are_missing_beyond_them(
     rows = [("ours", 1, 100, 30.0), ("ours", 2, 200, 33.0), ("theirs", 1, 150, 31.0), ("theirs", 2, 600, 35.0)]
     rows += [("worse", 1, 50, 20.0), ("worse", 2, 90, 25.0), ("one point", 1, 90, 33.0)]
     table = pd.DataFrame([dict(picture="a", codec=c, setting=s, num_bytes=b, psnr_db=p) for c, s, b, p in rows])
-    sizes = evaluate.sizes_at_equal_psnr(table, reference="ours").iloc[0]
+    sizes = comparison.sizes_at_equal_psnr(table, reference="ours").iloc[0]
     assert sizes["ours"] == 200 and sizes["theirs"] == 300  # half-way in PSNR, half-way in log size
     assert np.isnan(sizes["worse"]) and np.isnan(sizes["one point"])
 
@@ -155,7 +155,7 @@ def test_the_replication_stands_beside_what_others_need_at_its_psnr():
         for name, side in (("a", 100), ("b", 50))
     )
     table["bpp"] = 8 * table["num_bytes"] / (table["width"] * table["height"])
-    chain = evaluate.replication(table, beside=("theirs", "one point"))
+    chain = comparison.replication(table, beside=("theirs", "one point"))
     assert list(chain) == ["B", "psnr_db", "estimate_bpp", "bpp", "theirs", "one point"]
     assert chain[["B", "psnr_db", "estimate_bpp"]].to_numpy().tolist() == [[2, 31.5, 0.5], [4, 40.0, 2.0]]
     assert chain["bpp"].tolist() == pytest.approx([1.2, 4.8])  # of 10,000 and of 5,000 pixels
@@ -173,9 +173,9 @@ def test_mean_curves_move_where_bd_rates_of_pictures_do_not():
         fixed = 2 ** ((np.array([27, 31, 35, 39]) - psnr(1)) / 6)
         rows += [("fixed PSNR", k, picture, bpp, psnr(bpp)) for k, bpp in enumerate(fixed)]
     table = pd.DataFrame(rows, columns=["codec", "setting", "picture", "bpp", "psnr_db"])
-    assert np.allclose(evaluate.bd_rates(table)["fixed PSNR"], 0, atol=0.5)
+    assert np.allclose(comparison.bd_rates(table)["fixed PSNR"], 0, atol=0.5)
     means = table.groupby(["codec", "setting"]).mean(numeric_only=True).reset_index()
-    assert evaluate.mean_curve_bd_rates(means)["fixed PSNR"] > 4
+    assert comparison.mean_curve_bd_rates(means)["fixed PSNR"] > 4
 
 
 def test_codecs_and_metrics_that_cannot_do_with_a_picture_are_blank_in_a_table_of_equal_sizes(small, monkeypatch):

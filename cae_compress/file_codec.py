@@ -16,6 +16,10 @@ class FileCodec:
         """The codec that reads a file of this `bitstream.Header`, which is this one."""
         return self
 
+    def setting_text(self, header):
+        """At what setting a file of this `bitstream.Header` was made, in words; nothing where there are no settings."""
+        return ""
+
     def decode(self, data, max_pixels=bitstream.MAX_PIXELS):
         """Bytes of a .cae file of this model -> uint8 RGB picture (h, w, 3).
 

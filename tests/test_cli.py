@@ -10,6 +10,10 @@ from PIL import Image, PngImagePlugin
 
 import cae_compress
 from cae_compress import cli
+from cae_compress.balle2017.codec import Balle2017Codec
+from cae_compress.cheng2018.codec import CAECodec
+from cae_compress.theis2017.codec import Theis2017Codec
+from cae_compress.toderici2017.codec import Toderici2017Codec
 
 
 @pytest.fixture
@@ -94,6 +98,27 @@ def test_info_accounts_for_every_byte(pictures, capsys):
     assert sizes["whole file"] == path.stat().st_size
     assert sum(sizes.values()) == pytest.approx(2 * sizes["whole file"], abs=1)
     assert -1 < sizes["end of stream"] < 5 and sizes["latents, group 2"] > sizes["latents, group 6"]
+
+
+def test_info_says_at_what_setting_a_file_was_made(photographs, tmp_path, capsys):
+    photo = np.ascontiguousarray(photographs["coffee"][100:190, 200:330])
+    noise = np.random.default_rng(1).integers(0, 256, photo.shape, np.uint8)
+    files = {
+        "quality 37": cae_compress.encode(photo, 37),
+        "quality 62.5": cae_compress.encode(photo, 62.5),
+        "quality 100, by a DCT": cae_compress.encode(noise, 100),
+        "B = 5.6, fixed PCA": CAECodec("fixed").encode(photo, 5.6),
+        "B = 7, no PCA": CAECodec("none").encode(photo, 7),
+        "3 passes": Toderici2017Codec().encode(photo, 3),
+        "static entropy model": Theis2017Codec().encode(photo, 1),
+        "adaptive entropy model": Balle2017Codec("adaptive").encode(photo, 1),
+    }
+    for text, data in files.items():
+        (tmp_path / "a.cae").write_bytes(data)
+        assert run("info", tmp_path / "a.cae") == 0
+        assert capsys.readouterr().out.splitlines()[0].endswith(text)
+    (tmp_path / "a.cae").write_bytes(cae_compress.encode(0 * photo))
+    assert run("info", tmp_path / "a.cae") == 0 and capsys.readouterr().out.splitlines()[0].endswith(")")
 
 
 def test_compare_shows_every_codec_at_one_size(pictures, capsys):
@@ -380,7 +405,7 @@ WARM = """
 import sys
 import numpy as np
 import cae_compress
-from cae_compress import cli, datasets
+from cae_compress import cli
 
 def machine_code():
     modules = [module for name, module in sys.modules.items() if name.startswith("cae_compress.")]

@@ -93,6 +93,11 @@ class CAECodec(FileCodec):
         """Quality 1 to 100 -> B, 2 to 12; raises ValueError if it is out of range."""
         return FIRST_BITS + (LAST_BITS - FIRST_BITS) * (number("quality", quality, 1, 100) - 1) / 99
 
+    def setting_text(self, header):
+        """ "B = 6, fixed PCA"."""
+        levels, rotation = settings_of(header)
+        return f"B = {quantizer.bits_of(levels):.3g}, {'no' if rotation == 'none' else rotation} PCA"
+
     def encode(self, image, bits=None):
         """Code a picture.
 

@@ -29,6 +29,11 @@ def levels_of(bits):
     return round(LEVEL_UNIT * 2 ** (number("bits", bits, MIN_BITS, MAX_BITS) - 1))
 
 
+def bits_of(levels):
+    """The inverse of `levels_of`, a float."""
+    return 1 + math.log2(levels / LEVEL_UNIT)
+
+
 def quantize(y, scale, levels):
     """Quantize a code.
 

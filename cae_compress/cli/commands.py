@@ -101,9 +101,12 @@ def info(args):
 def about(path, data, max_pixels):
     """What `info` prints of a file, given its bytes."""
     header, payload = codec.read(data, max_pixels)
-    sections = codec.codec_of(header).sections(header, payload)
+    its_codec = codec.codec_of(header)
+    sections = its_codec.sections(header, payload)
     pixels = header.width * header.height
     lines = [f"{path}: {header.width}x{header.height}, model {header.model} ({header.weights.hex()})"]
+    if setting := its_codec.setting_text(header):
+        lines[0] += f", {setting}"
     parts = {"header": header.num_bytes, **sections}
     if chunks := len(bitstream.write_chunks(header.metadata)):
         parts["metadata"] = chunks

@@ -98,6 +98,11 @@ class RDCodec(FileCodec):
         """The quality itself."""
         return quality
 
+    def setting_text(self, header):
+        """ "quality 50", and whether a DCT stands in the networks' place."""
+        quality = np.interp(header.settings & ~BY_DCT, *reversed(QUALITIES_AND_PLACES))
+        return f"quality {round(quality, 1):g}" + (", by a DCT" if header.settings & BY_DCT else "")
+
     def encode(self, image, quality=50, effort=0):
         """Code a picture.
 

@@ -186,6 +186,11 @@ class LatentCodec(FileCodec):
         y_hat = self.dequantize(self.decode_latents(header, payload), header.settings & grids.MAX_STEP)
         return self.pair.synthesise(y_hat, header.height, header.width)
 
+    def setting_text(self, header):
+        """ "step 0.5", in units of the latents, and the entropy model."""
+        kind = "static" if header.settings & STATIC else "adaptive"
+        return f"step {(header.settings & grids.MAX_STEP) * self.unit:.4g}, {kind} entropy model"
+
     def decode_latents(self, header, payload):
         """The quantized latents of a file, decoded in integers alone: int32 (rows, columns, planes, maps).
 

@@ -117,6 +117,10 @@ class Toderici2017Codec(FileCodec):
         ends = np.cumsum([segments.SIZE + len(stream) for stream in self._streams(header, payload)])
         return self.cut(header, payload, max(1, int(np.searchsorted(ends, max_bytes, side="right"))))
 
+    def setting_text(self, header):
+        """ "8 passes", as far as they were coded; a file without its end has fewer."""
+        return f"{header.settings} passes"
+
     def sections(self, header, payload):
         """Where the bytes of a payload go: dict from section to bytes; raises BitstreamError."""
         streams = self._streams(header, payload)

@@ -19,6 +19,11 @@ def test_integers_fill_b_bits_and_no_more(y, bits):
     assert ((q >= -(2 ** (bits - 1))) & (q <= 2 ** (bits - 1) - 1)).all()
 
 
+@given(BITS)
+def test_levels_tell_b(bits):
+    assert quantizer.bits_of(quantizer.levels_of(bits)) == pytest.approx(bits, abs=0.003)
+
+
 @given(CODES, st.integers(2, 16))
 def test_the_error_is_at_most_half_a_step_where_nothing_is_clipped(y, bits):
     step = 5.0 / 2 ** (bits - 1)

@@ -19,7 +19,8 @@ from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.tiling import cut, grid, pixels_of
 
-PLANES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])  # luma and two chromas, orthonormal
+# luma and two chromas, orthonormal
+PLANES = (np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])).astype(np.float32)
 SHARES = 1, 0.06, 0.02  # of the planes in a photograph's variance, about
 MIDDLE = 127.5  # of the levels
 STRIP = 256  # rows whose errors are summed together, so that large pictures take little memory
@@ -32,20 +33,20 @@ ERROR_WEIGHTS = np.full(CHANNELS, 6 / np.log(2), np.float32)
 
 
 @functools.lru_cache(maxsize=1)
-def basis():
-    """The functions, strongest in photographs first, as the context network wants them: float32 (CHANNELS, CHANNELS).
-
-    The columns are orthonormal; a row is a sample of a patch of 16x16 pixels, its three colours last.
-    """
+def cosines():
+    """The functions of a DCT in one direction, one a row: orthonormal float32 (PATCH, PATCH)."""
     k = np.arange(PATCH)
-    cosines = np.sqrt(2 / PATCH) * np.cos(np.pi / PATCH * k[:, None] * (k + 0.5))
-    cosines[0] /= np.sqrt(2)
-    functions = np.einsum("pc,ky,lx->pklyxc", PLANES, cosines, cosines).reshape(CHANNELS, -1)
-    return functions[order()].T.astype(np.float32)
+    functions = np.sqrt(2 / PATCH) * np.cos(np.pi / PATCH * k[:, None] * (k + 0.5))
+    functions[0] /= np.sqrt(2)
+    return functions.astype(np.float32)
 
 
+@functools.lru_cache(maxsize=1)
 def order():
-    """Where the functions are, strongest first, by plane and frequencies down and across: int64 (CHANNELS,)."""
+    """Where the functions are, strongest in photographs first, as the context network wants them: int64 (CHANNELS,).
+
+    They are counted by plane and frequencies down and across.
+    """
     k = np.arange(PATCH)
     variances = np.multiply.outer(SHARES, 1 / (np.add.outer(k**2, k**2) + 0.5))
     return np.argsort(-variances.ravel(), kind="stable")
@@ -64,16 +65,29 @@ def step_at(place):
 
 def analyse(pixels, place):
     """uint8 pixels (16 * rows, 16 * columns, 3) -> latents in steps, float32 (rows, columns, CHANNELS)."""
-    patches = cut(pixels)
-    patches = patches.reshape(*patches.shape[:2], -1).astype(np.float32) - np.float32(MIDDLE)
-    return patches @ basis() * np.float32(1 / step_at(place))
+    return transform(cut(pixels)) * np.float32(1 / step_at(place))
+
+
+def transform(patches):
+    """uint8 (..., 16, 16, 3) -> coefficients in levels, strongest in photographs first: float32 (..., CHANNELS)."""
+    planes = np.einsum("...yxc,pc->...pyx", patches.astype(np.float32) - np.float32(MIDDLE), PLANES)
+    coefficients = cosines() @ planes @ cosines().T
+    return coefficients.reshape(*patches.shape[:-3], CHANNELS).take(order(), axis=-1)
+
+
+def inverse(coefficients):
+    """What `transform` was given, float32, beyond 0 to 255 too."""
+    by_plane = coefficients.take(np.argsort(order()), axis=-1)
+    by_plane = by_plane.reshape(*coefficients.shape[:-1], len(PLANES), PATCH, PATCH)
+    planes = cosines().T @ by_plane @ cosines()
+    return np.einsum("...pyx,pc->...yxc", planes, PLANES) + np.float32(MIDDLE)
 
 
 def synthesise(q, place):
     """Latents in half steps, integers (rows, columns, CHANNELS) -> uint8 pixels (16 * rows, 16 * columns, 3)."""
     rows, columns, _ = q.shape
-    patches = q.astype(np.float32) * np.float32(step_at(place) / PER_STEP) @ basis().T + np.float32(MIDDLE)
-    pixels = patches.reshape(rows, columns, PATCH, PATCH, 3).swapaxes(1, 2).reshape(PATCH * rows, PATCH * columns, 3)
+    patches = inverse(q * np.float32(step_at(place) / PER_STEP))
+    pixels = patches.swapaxes(1, 2).reshape(PATCH * rows, PATCH * columns, 3)
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
@@ -83,8 +97,10 @@ def may_pay(image, place):
     A number of y steps takes some log2(1 + 2 |y|) bits. Of high frequencies that is the mean of a few patches.
     """
     rows, columns = grid(*image.shape[:2])
-    every = slice(None, None, max(1, math.isqrt(rows * columns // SAMPLE)))
-    high = analyse(pixels_of(image, (every, every)), place)[..., frequencies() >= HIGH]
+    every = max(1, math.isqrt(rows * columns // SAMPLE))
+    at = [np.s_[i : i + 1, j : j + 1] for i in range(0, rows, every) for j in range(0, columns, every)]
+    sample = [pixels_of(image, patch) for patch in at]
+    high = transform(np.stack(sample))[..., frequencies() >= HIGH] / step_at(place)
     return np.log2(1 + 2 * np.abs(high)).mean() >= FULL
 
 

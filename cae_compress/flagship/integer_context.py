@@ -77,10 +77,13 @@ class IntegerContext:
             counts: for each group, how many of its channels, from the first on, are not all zero.
             code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
                 (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents
-                there, int32 (rows, columns, count), in half steps.
+                there, int32 (positions, count), in half steps.
+
+        Returns:
+            int32 (height, width, CHANNELS): all of them.
         """
         with ThreadPoolExecutor(THREADS) as threads:
-            self._code(height, width, place, counts, code_pass, threads)
+            return self._code(height, width, place, counts, code_pass, threads)
 
     def _code(self, height, width, place, counts, code_pass, threads):
         q = np.zeros((height, width, CHANNELS), np.int32)  # what is decoded; zero where nothing is yet
@@ -99,6 +102,7 @@ class IntegerContext:
                 in_parts(threads, add_lower, height, width, GROUPS[k], q, lower_of_next, *heard)
                 meanwhile.result()
                 lower = from_below + lower_of_next
+        return q
 
     def _heard(self, k, a, b):
         """Weights of what group k hears of the channels from a to b, and the table of their features."""
@@ -121,7 +125,8 @@ class IntegerContext:
             _between(group["quality"][number], place),
             group["middle"], group["middle_bias"], group["out"], _between(group["out_bias"], place), MAGNITUDES,
         )  # fmt: skip
-        q[at][..., a : a + count] = code_pass(k, at, mean, log_scale)
+        there = q[at][..., a : a + count]
+        there[:] = code_pass(k, at, mean, log_scale).reshape(there.shape)
 
 
 def in_parts(threads, function, count, positions, *args):
@@ -164,9 +169,9 @@ ARRAYS = (
     "own_magnitude", "own_signed",  # (passes - 1, 9, channels, HIDDEN): neighbours in its own
     "mean",  # (passes - 1, 9, lowest channels, channels): their signed values, straight to the mean
     "same",  # (passes - 1, 9, channels): signed values of the same channel, straight to the mean, above the lowest
-    "quality",  # (passes, 8, HIDDEN): biases of the first layer, a row a lambda
+    "quality",  # (passes, NUM_LMBDAS, HIDDEN): biases of the first layer, a row a lambda
     "middle", "middle_bias",  # (HIDDEN, HIDDEN), (HIDDEN,)
-    "out", "out_bias",  # (HIDDEN, 2 * channels), (8, 2 * channels): means, then log scales
+    "out", "out_bias",  # (HIDDEN, 2 * channels), (NUM_LMBDAS, 2 * channels): means, then log scales
 )  # fmt: skip
 
 

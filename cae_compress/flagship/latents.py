@@ -108,7 +108,6 @@ class RDLatentCoder(arithmetic.Stream):
         if (counts > np.diff(GROUPS)).any():
             raise BitstreamError("damaged: a group has more channels than there are")
         self.side_bits += arithmetic.information(self.coder) - before
-        latents = np.zeros((height, width, CHANNELS), np.int32)
         offsets = np.zeros((height, width, CHANNELS), np.int8)
 
         # when encoding, a thread of its own codes values while the next are predicted and chosen
@@ -119,19 +118,18 @@ class RDLatentCoder(arithmetic.Stream):
                 channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
                 bucket = bucket_of(log_scale)
                 values = choose(at, channels, mean, bucket)
-                shape = latents[at][..., channels].shape
                 if self.decoding:
                     self._code_values(k, values, mean, bucket, False, dependent)
                     if np.abs(values).max(initial=0) > MAX_LATENT:
                         raise BitstreamError("damaged: a latent is outside what an encoder writes")
-                    offsets[at][..., channels] = offsets_of(values, mean, bucket, TABLE, dependent).reshape(shape)
+                    there = offsets[at][..., channels]
+                    there[:] = offsets_of(values, mean, bucket, TABLE, dependent).reshape(there.shape)
                 else:
                     skip = leave_out(values, mean, bucket)
                     coded.append(thread.submit(self._code_values, k, values, mean, bucket, skip, dependent))
-                latents[at][..., channels] = values.reshape(shape)
-                return latents[at][..., channels]
+                return values
 
-            self.network.code(height, width, self.place, counts, code_pass)
+            latents = self.network.code(height, width, self.place, counts, code_pass)
             for done in coded:
                 done.result()  # raises what went wrong in the thread
         return latents, offsets

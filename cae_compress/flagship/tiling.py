@@ -31,11 +31,12 @@ def widened(tile, margin, shape):
 
 def pixels_of(image, patches):
     """The pixels of patches, slices of rows and columns; beyond the picture, its last row and column are repeated."""
-    rows, columns = (
-        np.minimum(np.add.outer(PATCH * np.arange(size)[s], np.arange(PATCH)).ravel(), side - 1)
-        for s, size, side in zip(patches, grid(*image.shape[:2]), image.shape)
-    )
-    return image[rows[:, None], columns]
+    rows, columns = (slice(PATCH * s.start, PATCH * s.stop) for s in patches)
+    pixels = image[rows, columns]
+    missing = (rows.stop - rows.start - pixels.shape[0], columns.stop - columns.start - pixels.shape[1])
+    if any(missing):
+        pixels = np.pad(pixels, [(0, missing[0]), (0, missing[1]), (0, 0)], "edge")
+    return np.ascontiguousarray(pixels)
 
 
 def cut(pixels):

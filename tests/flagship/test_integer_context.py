@@ -41,7 +41,7 @@ def predictions(arrays, latents, place):
         a, b = GROUPS[k], GROUPS[k + 1]
         for target, values in ((mean, m), (log_scale, s)):
             target[at][..., a:b] = values.reshape(target[at][..., a:b].shape)
-        return latents[at][..., a:b]
+        return latents[at][..., a:b].reshape(m.shape)
 
     IntegerContext(arrays).code(*latents.shape[:2], place, np.diff(GROUPS), code_pass)
     return mean, log_scale

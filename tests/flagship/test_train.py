@@ -14,6 +14,7 @@ import tensorflow as tf
 from cae_compress import training
 from cae_compress.flagship import export, train, training_ablations, transforms
 from cae_compress.flagship.codec import RDCodec
+from cae_compress.flagship.integer_context import NUM_LMBDAS
 
 SETTINGS = train.Settings(
     steps=8, decay_steps=4, batch_size=2, crop=64, final_batch_size=1, final_crop=96, validate_every=4, dtype=None
@@ -106,7 +107,7 @@ def test_batches_are_a_function_of_seed_and_step(finished):
     (x, u), (again, _), (other, _) = task.batch(3), task.batch(3), task.batch(2)
     assert x.shape == (2, 64, 64, 3) and task.batch(4)[0].shape == (1, 96, 96, 3)
     assert np.array_equal(x, again) and not np.array_equal(x, other)
-    assert ((0 <= u) & (u <= 9)).all() and u.min() < 4.5 < u.max()
+    assert ((0 <= u) & (u <= NUM_LMBDAS - 1)).all() and u.min() < (NUM_LMBDAS - 1) / 2 < u.max()
 
 
 @pytest.mark.parametrize("basis", [transforms.dct_basis, transforms.pca_basis])

@@ -79,7 +79,7 @@ class RDLatentCoder(arithmetic.Stream):
         Returns:
             int32 (height, width, CHANNELS): what a decoder will have, in half steps.
         """
-        active = (np.abs(y) > 0.5).any(axis=(0, 1))
+        active = in_use(y)
         counts = [int(np.flatnonzero(active[a:b]).max(initial=-1)) + 1 for a, b in zip(GROUPS, GROUPS[1:])]
 
         def choose(at, channels, mean, bucket):
@@ -158,6 +158,17 @@ def code_side(coder, data, side, decoding):
     """Code whether latents depend on each other, and how many channels each group has in use: int64 (1 + groups,)."""
     for k in range(side.size):
         side[k] = code_raw_bits(coder, data, side[k], COUNT_BITS if k else 1, decoding)
+
+
+@compiled
+def in_use(y):
+    """Which channels have latents beyond half a step: float32 (height, width, CHANNELS) -> bool (CHANNELS,)."""
+    used = np.zeros(y.shape[2], np.bool_)
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            for c in range(y.shape[2]):
+                used[c] |= abs(y[i, j, c]) > 0.5
+    return used
 
 
 @compiled

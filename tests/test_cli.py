@@ -405,7 +405,7 @@ WARM = """
 import sys
 import numpy as np
 import cae_compress
-from cae_compress import cli
+from cae_compress import cli, datasets
 
 def machine_code():
     modules = [module for name, module in sys.modules.items() if name.startswith("cae_compress.")]

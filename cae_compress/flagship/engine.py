@@ -124,15 +124,13 @@ def analysis(arrays, bfloat16):
     h = relu(g_a.conv(space_to_depth(x, 2), 0))  # 1/2
     h = g_a.residuals(g_a.conv(h, 1, 2), range(2, 18))  # 1/4
     corrected = ops.add(space_to_depth(x, 4), g_a.at_quality(g_a.conv(h, 47), 49))
+    # of patches as they are after a space to depth in two steps, the first of which the correction has made already
+    kernel = arrays["analysis/51/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(1, 1, -1, CHANNELS)
+    y = convolution(space_to_depth(corrected, 4), kernel)
     h = g_a.residuals(g_a.conv(h, 18, 2), range(19, 35))  # 1/8
     h = g_a.residuals(g_a.conv(h, 35, 2), [*range(36, 47), 48])  # 1/16
-    h = g_a.at_quality(relu(h), 50)
-    # both paths in one convolution, of patches as they are after two halves of a space to depth
-    linear = arrays["analysis/51/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(-1, CHANNELS)
-    kernel = np.concatenate([linear, arrays["analysis/52/kernel"][0, 0]])[None, None]
-    y = convolution(ops.concat([space_to_depth(corrected, 4), h], 1), kernel)
-    y = ops.add(y, ops.constant(arrays["analysis/52/bias"][None, :, None, None]))
-    y = g_a.times(y, lambda u: np.exp(between(arrays["log_gain"], u)))
+    h = g_a.conv(g_a.at_quality(relu(h), 50), 52)
+    y = g_a.times(ops.add(y, h), lambda u: np.exp(between(arrays["log_gain"], u)))
     return g_a.compile([ops.transpose(y, [0, 2, 3, 1])], bfloat16)
 
 

@@ -1,3 +1,4 @@
+import time
 import tracemalloc
 
 import numpy as np
@@ -172,3 +173,21 @@ def test_decoding_a_tall_picture_holds_the_latents_of_a_few_rows_of_tiles(codec,
         return peak - picture.nbytes
 
     assert memory_beside_the_picture(48) < 1.3 * memory_beside_the_picture(16)
+
+
+def test_no_thread_goes_on_working_after_a_picture(codec, photographs):
+    """As those of BLAS would, for 25 ms in which they take a processor from what comes next."""
+    picture, afterwards = np.ascontiguousarray(photographs["coffee"][:320, :384]), []
+    for _ in range(3):
+        data = codec.encode(picture, 50)
+        afterwards.append(processor_seconds(0.03))
+        codec.decode(data)
+        afterwards.append(processor_seconds(0.03))
+    assert np.median(afterwards) < 0.01
+
+
+def processor_seconds(seconds):
+    """What all threads of this process take of the processors while it waits for so long."""
+    start = time.process_time()
+    time.sleep(seconds)
+    return time.process_time() - start

@@ -80,8 +80,12 @@ def compiled_afresh(function):
 
 
 def inlined(function):
-    """Compile a small function into each of its callers."""
-    return _njit(function, inline="always")
+    """Compile a small function, which makes no arrays, into each of its callers.
+
+    Its arrays are its caller's. To count references to them, atomically, at every call (numba's runtime, `_nrt`) would
+    take twice as long as the arithmetic coding of a bit.
+    """
+    return _njit(function, forceinline=True, _nrt=False)
 
 
 class Announcement(event.Listener):

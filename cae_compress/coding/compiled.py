@@ -100,7 +100,7 @@ class Announcement(event.Listener):
         self.made = True
         kept = "once" if cache_folder() else "for this process alone, as no folder to keep it in can be written"
         if sys.stderr is not None:
-            print(f"cae_compress: compiling the coder, 20 to 50 seconds, {kept}", file=sys.stderr, flush=True)
+            print(f"cae_compress: compiling the coder, 10 to 30 seconds, {kept}", file=sys.stderr, flush=True)
 
     def on_end(self, happening):
         pass

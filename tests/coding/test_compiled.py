@@ -100,4 +100,4 @@ def test_with_one_it_says_so_once_and_the_next_process_need_not(tmp_path):
         for _ in range(2)
     ]
     assert [answer.stdout for answer in answers] == 2 * ["[1, 0, 0, 1]\n"]
-    assert "compiling the coder, 20 to 50 seconds, once" in answers[0].stderr and answers[1].stderr == ""
+    assert "compiling the coder, 10 to 30 seconds, once" in answers[0].stderr and answers[1].stderr == ""

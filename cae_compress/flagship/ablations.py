@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cae_compress import bitstream, metrics, workers
-from cae_compress.coding import arithmetic
+from cae_compress.coding import arithmetic, binarization
 from cae_compress.coding.arithmetic import ONE
 from cae_compress.coding.compiled import compiled_afresh, inlined
 from cae_compress.flagship import codec as flagship_codec
@@ -76,9 +76,19 @@ def stay(contexts, k, bit):
 
 @functools.cache
 def without_adaptation(codec):
-    """`latents.code_values` with probabilities that stay as they start, compiled by coding a picture once."""
+    """`latents.code_values` with probabilities that stay as they start.
+
+    It is compiled by coding a picture once, and so is all that stands between it and the probabilities.
+    """
+    code_bit, code_remainder = compiled_afresh(arithmetic.code_bit), compiled_afresh(binarization.code_remainder)
     code_values = compiled_afresh(latents.code_values)
-    with patched(arithmetic, "adapt", stay), patched(latents, "code_values", code_values):
+    with (
+        patched(arithmetic, "adapt", stay),
+        patched(binarization, "code_bit", code_bit),
+        patched(latents, "code_bit", code_bit),
+        patched(latents, "code_remainder", code_remainder),
+        patched(latents, "code_values", code_values),
+    ):
         codec.decode(codec.encode(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)))
     return code_values
 

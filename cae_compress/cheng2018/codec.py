@@ -94,7 +94,7 @@ class CAECodec(FileCodec):
         return FIRST_BITS + (LAST_BITS - FIRST_BITS) * (number("quality", quality, 1, 100) - 1) / 99
 
     def setting_text(self, header):
-        """ "B = 6, fixed PCA"."""
+        """B and the rotation, as in "B = 6, fixed PCA"."""
         levels, rotation = settings_of(header)
         return f"B = {quantizer.bits_of(levels):.3g}, {'no' if rotation == 'none' else rotation} PCA"
 

@@ -99,7 +99,7 @@ class RDCodec(FileCodec):
         return quality
 
     def setting_text(self, header):
-        """ "quality 50", and whether a DCT stands in the networks' place."""
+        """The quality, as in "quality 50", and whether a DCT stands in the networks' place."""
         quality = np.interp(header.settings & ~BY_DCT, *reversed(QUALITIES_AND_PLACES))
         return f"quality {round(quality, 1):g}" + (", by a DCT" if header.settings & BY_DCT else "")
 

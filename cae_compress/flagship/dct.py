@@ -99,8 +99,8 @@ def may_pay(image, place):
     rows, columns = grid(*image.shape[:2])
     every = max(1, math.isqrt(rows * columns // SAMPLE))
     at = [np.s_[i : i + 1, j : j + 1] for i in range(0, rows, every) for j in range(0, columns, every)]
-    sample = [pixels_of(image, patch) for patch in at]
-    high = transform(np.stack(sample))[..., frequencies() >= HIGH] / step_at(place)
+    sample = np.concatenate([pixels_of(image, patch) for patch in at], axis=1)
+    high = analyse(sample, place)[..., frequencies() >= HIGH]
     return np.log2(1 + 2 * np.abs(high)).mean() >= FULL
 
 

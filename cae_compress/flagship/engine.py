@@ -181,7 +181,7 @@ class Transforms:
 
     Once, on a processor with matrix tiles (AMX), the lower part of a narrow picture came back grey, and never again.
     So results are looked over: where the latents and the picture disagree on the mean color of a patch, all is
-    computed again in float32, by networks made afresh. Looking takes half a millisecond of seventy.
+    computed again in float32, by networks made afresh. Looking takes a millisecond of thirty.
 
     Args:
         arrays: dict, of `network.to_arrays`.

@@ -77,7 +77,7 @@ def show(figure, alt):
 def ms_ssim_db(value):
     """MS-SSIM on a scale that tells good pictures apart: -10 log10(1 - value), 20 dB for 0.99, infinite for 1."""
     with np.errstate(divide="ignore"):
-        return -10 * np.log10(1 - value)
+        return -10 * np.log10(1 - np.asarray(value, float))
 
 
 def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_OF, published=None):
@@ -115,8 +115,7 @@ def rate_distortion(summary, metric="psnr_db", max_bpp=3.0, estimates=ESTIMATES_
 
 
 def _on_scale(values, metric):
-    values = values.astype(float)
-    return ms_ssim_db(values) if metric == "ms_ssim" else values
+    return ms_ssim_db(values) if metric == "ms_ssim" else np.asarray(values, float)
 
 
 def crops(pictures, titles, top, left, size=128, zoom=1, columns=4):

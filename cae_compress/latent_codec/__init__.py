@@ -187,7 +187,7 @@ class LatentCodec(FileCodec):
         return self.pair.synthesise(y_hat, header.height, header.width)
 
     def setting_text(self, header):
-        """ "step 0.5", in units of the latents, and the entropy model."""
+        """The step, as in "step 0.5", in units of the latents, and the entropy model."""
         kind = "static" if header.settings & STATIC else "adaptive"
         return f"step {(header.settings & grids.MAX_STEP) * self.unit:.4g}, {kind} entropy model"
 

@@ -118,7 +118,7 @@ class Toderici2017Codec(FileCodec):
         return self.cut(header, payload, max(1, int(np.searchsorted(ends, max_bytes, side="right"))))
 
     def setting_text(self, header):
-        """ "8 passes", as far as they were coded; a file without its end has fewer."""
+        """How many were coded, as in "8 passes"; a file without its end has fewer."""
         return f"{header.settings} passes"
 
     def sections(self, header, payload):

@@ -53,10 +53,8 @@ def model_bits(codec, data):
 
     def code_pass(k, at, mean, log_scale):
         nonlocal bits
-        values = q[at][..., GROUPS[k] : GROUPS[k + 1]]
-        bits += trellis.information(
-            values.reshape(mean.shape).astype(np.int32), mean, bucket_of(log_scale), flagship_codec.DEPENDENT
-        )
+        values = q[at][..., GROUPS[k] : GROUPS[k + 1]].reshape(mean.shape).astype(np.int32)
+        bits += trellis.information(values, mean, bucket_of(log_scale), flagship_codec.DEPENDENT)
         return values
 
     codec.context.code(*q.shape[:2], header.settings, np.diff(GROUPS), code_pass)

@@ -23,6 +23,9 @@ from cae_compress.flagship.integer_passes import PER_STEP
 
 SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
 MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know
+LATENTS = [openvino.Dimension(1, MAX_SIDE)] * 2
+PIXELS = [openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2
+AT_A_TIME = 128  # channels for which there is a linear synthesis of its own
 MAX_DEVIATION = 64  # levels, of a patch's mean from what the linear path makes of its latents; 45 in noise at worst
 
 
@@ -39,19 +42,20 @@ class Network:
         self.inputs, self.factors, self.factors_at = [], [], []
 
     def input(self, dtype, *shape):
-        """An input of one picture, or of its latents."""
-        self.inputs.append(ops.parameter(openvino.PartialShape([1, *shape]), dtype))
+        """An input of a picture, or of its latents."""
+        self.inputs.append(ops.parameter(openvino.PartialShape(shape), dtype))
         return self.inputs[-1]
 
-    def times(self, x, factors_at):
-        """x (1, c, h, w) times the factors that factors_at(u), float32 (c,), gives for the quality."""
-        self.factors.append(ops.parameter([1, x.get_output_partial_shape(0)[1].get_length(), 1, 1], np.float32))
-        self.factors_at.append(factors_at)
+    def times(self, x, factors_at, *shape):
+        """x times what factors_at(u) gives for the quality, as float32 of a shape that goes with x."""
+        self.factors.append(ops.parameter(shape, np.float32))
+        self.factors_at.append(lambda u: factors_at(u).astype(np.float32).reshape(shape))
         return ops.multiply(x, self.factors[-1])
 
     def at_quality(self, x, layer):
         """`transforms.AtQuality`."""
-        return self.times(x, functools.partial(between, self.arrays[f"{self.name}/{layer}/scale"]))
+        scale = self.arrays[f"{self.name}/{layer}/scale"]
+        return self.times(x, functools.partial(between, scale), 1, scale.shape[1], 1, 1)
 
     def conv(self, x, layer, stride=1):
         """A convolution of the network, with "same" padding."""
@@ -81,7 +85,7 @@ class Network:
         factors_at = self.factors_at
 
         def run(inputs, u):
-            factors = [at(u).astype(np.float32)[None, :, None, None] for at in factors_at]
+            factors = [at(u) for at in factors_at]
             return compiled([*inputs, *factors], share_inputs=True, share_outputs=True).to_tuple()
 
         return run
@@ -110,28 +114,39 @@ def depth_to_space(x, n):
     return ops.depth_to_space(x, "blocks_first", n)
 
 
+def product(x, matrix):
+    """x (..., n) times a matrix (n, m)."""
+    return ops.matmul(x, ops.constant(np.ascontiguousarray(matrix)), False, False)
+
+
+def reshape(x, *shape):
+    """x in another shape, in which 0 stands for a size as it is."""
+    return ops.reshape(x, np.array(shape), True)
+
+
 def channels_first(x):
     """(1, h, w, c) of any type -> float32 (1, c, h, w)."""
     return ops.transpose(ops.convert(x, "f32"), [0, 3, 1, 2])
 
 
 def analysis(arrays, bfloat16):
-    """g_a and the gain: function of ([pictures uint8 (1, h, w, 3)], u) -> [y float32 (1, h/16, w/16, CHANNELS)]."""
+    """g_a: function of ([pictures uint8 (1, h, w, 3)], u) -> [y float32 (1, h/16 * w/16, CHANNELS)]."""
     g_a = Network(arrays, "analysis")
-    sides = [openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2
-    x = channels_first(g_a.input(np.uint8, *sides, 3))
+    x = channels_first(g_a.input(np.uint8, 1, *PIXELS, 3))
     x = ops.subtract(ops.divide(x, np.float32(255)), np.float32(0.5))
     h = relu(g_a.conv(space_to_depth(x, 2), 0))  # 1/2
     h = g_a.residuals(g_a.conv(h, 1, 2), range(2, 18))  # 1/4
     corrected = ops.add(space_to_depth(x, 4), g_a.at_quality(g_a.conv(h, 47), 49))
-    # of patches as they are after a space to depth in two steps, the first of which the correction has made already
-    kernel = arrays["analysis/51/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(1, 1, -1, CHANNELS)
-    y = convolution(space_to_depth(corrected, 4), kernel)
     h = g_a.residuals(g_a.conv(h, 18, 2), range(19, 35))  # 1/8
     h = g_a.residuals(g_a.conv(h, 35, 2), [*range(36, 47), 48])  # 1/16
-    h = g_a.conv(g_a.at_quality(relu(h), 50), 52)
-    y = g_a.times(ops.add(y, h), lambda u: np.exp(between(arrays["log_gain"], u)))
-    return g_a.compile([ops.transpose(y, [0, 2, 3, 1])], bfloat16)
+    h = g_a.at_quality(relu(h), 50)
+    # The linear path and the branch's last layer, as one matrix product over positions: after a convolution, making
+    # channels the last dimension would take as long as half of it. Patches come as a space to depth in two steps has
+    # them, the first of which the correction has made already.
+    linear = arrays["analysis/51/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(-1, CHANNELS)
+    kernel, bias = np.concatenate([linear, arrays["analysis/52/kernel"][0, 0]]), arrays["analysis/52/bias"]
+    columns = reshape(ops.concat([space_to_depth(corrected, 4), h], 1), 0, 0, -1)
+    return g_a.compile([ops.add(ops.matmul(columns, ops.constant(kernel), True, False), bias[None, None])], bfloat16)
 
 
 def step(arrays, u):
@@ -139,30 +154,35 @@ def step(arrays, u):
     return np.exp(between(arrays["log_inverse_gain"], u))
 
 
-def linear_synthesis(arrays):
-    """Dequantization and the linear path of g_s, in float32.
+def linear_synthesis(arrays, channels):
+    """Dequantization, the linear path of g_s and the first layer of its branch, all in float32.
+
+    Args:
+        arrays: dict of weights.
+        channels: int, so many from the first on are looked at; in the others all latents have to be zero.
 
     Returns:
-        function of ([q int16, offsets int8 (1, h, w, CHANNELS)], u) -> [y_hat float32 (1, CHANNELS, h, w), x float32
-        (1, 3, 16h, 16w)].
+        function of ([q int16, offsets int8 (h, w, channels)], u) -> [x float32 (3, h, 16, w, 16), h float32 (h, w, n)].
     """
     g_s = Network(arrays, "synthesis")
-    sides = [openvino.Dimension(1, MAX_SIDE)] * 2
-    q, offsets = (channels_first(g_s.input(dtype, *sides, CHANNELS)) for dtype in (np.int16, np.int8))
-
+    q, offsets = (ops.convert(g_s.input(dtype, *LATENTS, channels), "f32") for dtype in (np.int16, np.int8))
     y_hat = ops.add(
-        g_s.times(q, lambda u: step(arrays, u) / PER_STEP),
-        g_s.times(offsets, lambda u: UNIT * between(arrays["offset_gain"], u) * step(arrays, u)),
+        g_s.times(q, lambda u: (step(arrays, u) / PER_STEP)[:channels], channels),
+        g_s.times(offsets, lambda u: (UNIT * between(arrays["offset_gain"], u) * step(arrays, u))[:channels], channels),
     )
-    return g_s.compile([y_hat, depth_to_space(g_s.conv(y_hat, 37), PATCH)], bfloat16=False)
+    to_patches = arrays["synthesis/37/kernel"][0, 0, :channels].reshape(-1, PATCH, PATCH, 3).transpose(0, 3, 1, 2)
+    x = reshape(product(y_hat, to_patches.reshape(channels, -1)), 0, 0, 3, PATCH, PATCH)
+    h = ops.add(product(y_hat, arrays["synthesis/0/kernel"][0, 0, :channels]), arrays["synthesis/0/bias"])
+    return g_s.compile([ops.transpose(x, [2, 0, 3, 1, 4]), h], bfloat16=False)
 
 
 def synthesis(arrays, bfloat16):
-    """The rest of g_s: function of (outputs of `linear_synthesis`, u) -> [pictures uint8 (1, 16h, 16w, 3)]."""
+    """The rest of g_s: function of ([x float32 (1, 3, 16h, 16w), h float32 (1, h, w, n)], u) -> [pictures uint8
+    (1, 16h, 16w, 3)]."""
     g_s = Network(arrays, "synthesis")
-    y_hat = g_s.input(np.float32, CHANNELS, *[openvino.Dimension(1, MAX_SIDE)] * 2)
-    x = g_s.input(np.float32, 3, *[openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2)
-    h = g_s.residuals(g_s.conv(y_hat, 0), range(1, 17))  # 1/16
+    x = g_s.input(np.float32, 1, 3, *PIXELS)
+    h = channels_first(g_s.input(np.float32, 1, *LATENTS, arrays["synthesis/0/bias"].size))
+    h = g_s.residuals(h, range(1, 17))  # 1/16
     h = depth_to_space(g_s.conv(h, 17), 2)
     h = g_s.residuals(h, [*range(18, 37), 38])  # 1/8
     h = depth_to_space(g_s.conv(h, 39), 2)
@@ -198,7 +218,12 @@ class Transforms:
 
     @functools.cached_property
     def g_s(self):
-        return linear_synthesis(self.arrays), synthesis(self.arrays, self.bfloat16)
+        return synthesis(self.arrays, self.bfloat16)
+
+    @functools.cached_property
+    def linear(self):
+        """From a number of channels to its `linear_synthesis`."""
+        return functools.cache(functools.partial(linear_synthesis, self.arrays))
 
     @functools.cached_property
     def in_float32(self):
@@ -237,10 +262,16 @@ class Transforms:
         return self.in_float32._decode(q, offsets, u)
 
     def _encode(self, x, u):
+        gain = np.exp(between(self.arrays["log_gain"], u)).astype(np.float32)
         with self.lock:
-            return self.g_a([x], u)[0].copy()
+            y = self.g_a([x], u)[0] * gain
+        return y.reshape(1, x.shape[1] // PATCH, x.shape[2] // PATCH, CHANNELS)
 
     def _decode(self, q, offsets, u):
+        height, width = q.shape[1:3]
+        in_use = np.bitwise_or.reduce(q, axis=(0, 1, 2)) | np.bitwise_or.reduce(offsets, axis=(0, 1, 2))
+        channels = (int(np.flatnonzero(in_use).max(initial=0)) // AT_A_TIME + 1) * AT_A_TIME
+        latents = [np.ascontiguousarray(part[0, ..., :channels]) for part in (q, offsets)]
         with self.lock:
-            linear, branch = self.g_s
-            return branch(linear([q, offsets], u), u)[0].copy()
+            x, h = self.linear(channels)(latents, u)
+            return self.g_s([x.reshape(1, 3, PATCH * height, PATCH * width), h[None]], u)[0].copy()

@@ -18,8 +18,11 @@ from cae_compress.flagship.integer_passes import (
     MAX_ACTIVATION,
     MAX_SIGNED,
     PER_STEP,
+    SIGNED_GROUPS,
     WEIGHT_BITS,
+    add_latents,
     add_lower,
+    no_latents,
     predict,
 )
 from cae_compress.weights import Array, check_arrays
@@ -27,7 +30,7 @@ from cae_compress.weights import Array, check_arrays
 GROUPS = (0, 8, 32, 88, 184, 320, 512, 768)  # where groups of channels begin and end
 CHANNELS = GROUPS[-1]
 PATCH = 16  # pixels of the picture to a latent, in each direction
-SIGNED = 32  # channels whose sign matters to others, not just their magnitude
+SIGNED = GROUPS[SIGNED_GROUPS]  # channels whose sign matters to others, not just their magnitude
 HIDDEN = 64
 NUM_LMBDAS = 11
 
@@ -47,7 +50,7 @@ MIN_LOG_SCALE, MAX_LOG_SCALE = -3.5, 7.0
 
 MAGNITUDES = np.rint(MAGNITUDE_UNIT * np.log1p(np.arange(MAX_SIGNED + 1) / PER_STEP)).astype(np.int32)
 THREADS = os.cpu_count() or 1
-MIN_POSITIONS = 64  # a thread; with fewer, starting it takes longer than its work
+MIN_POSITIONS = 512  # a thread; with fewer, waking it takes longer than it saves
 
 
 class IntegerContext:
@@ -66,7 +69,11 @@ class IntegerContext:
         for k in range(len(GROUPS) - 1):
             none = {"own_signed": np.zeros((1, len(AROUND), 0, HIDDEN), np.int32)}  # where a group has no such weights
             none["same"] = none["own_signed"][..., 0]
-            self.groups.append(none | {name: arrays[f"{k}/{name}"] for name in ARRAYS if f"{k}/{name}" in arrays})
+            group = none | {name: arrays[f"{k}/{name}"] for name in ARRAYS if f"{k}/{name}" in arrays}
+            rows = {name: group[name] for name in group if name in MATRICES}
+            if all(np.abs(matrix).max(initial=0) < 2**15 for matrix in rows.values()):
+                group |= {name: matrix.astype(np.int16) for name, matrix in rows.items()}  # half as much to read
+            self.groups.append(group)
 
     def code(self, height, width, place, counts, code_pass):
         """Walk the groups and passes of a tile; the caller codes each before the next is predicted.
@@ -86,31 +93,33 @@ class IntegerContext:
             return self._code(height, width, place, counts, code_pass, threads)
 
     def _code(self, height, width, place, counts, code_pass, threads):
-        q = np.zeros((height, width, CHANNELS), np.int32)  # what is decoded; zero where nothing is yet
+        q = np.zeros((height, width, CHANNELS), np.int32)
+        lists = no_latents(height, width, CHANNELS, len(GROUPS) - 1)
         lower = np.zeros((height, width, HIDDEN), np.int32)
         used = [k for k, count in enumerate(counts) if count]
         for k, following in zip(used, [*used[1:], None]):
             if following:  # what the next group hears of those below this one is summed while this one is coded
                 from_below, lower_of_next = np.zeros((2, height, width, HIDDEN), np.int32)
-                meanwhile = threads.submit(
-                    add_lower, 0, height, 0, q, from_below, *self._heard(following, 0, GROUPS[k])
-                )
+                meanwhile = threads.submit(add_lower, 0, height, *self._heard(following, 0, k), from_below, lists)
+            out, out_bias = self.groups[k]["out"], _between(self.groups[k]["out_bias"], place)
+            outputs = [of_first(counts[k], part) for part in (out, out_bias)]
             for number, one in enumerate(passes(k)):
-                self._code_pass(k, number, one, q, lower, place, counts[k], code_pass, threads)
+                self._code_pass(k, number, one, q, lists, lower, place, outputs, code_pass, threads)
             if following:
-                heard = self._heard(following, *GROUPS[k : k + 2])
-                in_parts(threads, add_lower, height, width, GROUPS[k], q, lower_of_next, *heard)
+                heard = self._heard(following, k, k + 1)
+                in_parts(threads, add_lower, height, width, *heard, lower_of_next, lists)
                 meanwhile.result()
                 lower = from_below + lower_of_next
         return q
 
-    def _heard(self, k, a, b):
-        """Weights of what group k hears of the channels from a to b, and the table of their features."""
-        return *(self.groups[k][name][a:b] for name in ("lower_magnitude", "lower_signed")), MAGNITUDES
+    def _heard(self, k, first, last):
+        """What `add_lower` needs to know for group k to hear the groups from first to last."""
+        a, b = GROUPS[first], GROUPS[last]
+        return a, (first, last), *(self.groups[k][name][a:b] for name in ("lower_magnitude", "lower_signed"))
 
-    def _code_pass(self, k, number, one, q, lower, place, count, code_pass, threads):
+    def _code_pass(self, k, number, one, q, lists, lower, place, outputs, code_pass, threads):
         """Predict and code a pass over the positions of a group: `one` of `passes`, its number."""
-        (height, width), group, a = q.shape[:2], self.groups[k], GROUPS[k]
+        (height, width), group, a, count = q.shape[:2], self.groups[k], GROUPS[k], outputs[1].size // 2
         row, column, stride, spacing, neighbours = one
         if row >= height or column >= width:
             return
@@ -120,13 +129,15 @@ class IntegerContext:
         mean, log_scale = np.empty((2, rows * columns, count), np.int32)
         in_parts(
             threads, predict, rows * columns, 1, mean, log_scale,
-            q, lower, row, column, stride, a, np.array(seen, np.int64).reshape(-1, 3),
+            lists, lower, row, column, stride, k, a, np.array(seen, np.int64).reshape(-1, 3),
             *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
             _between(group["quality"][number], place),
-            group["middle"], group["middle_bias"], group["out"], _between(group["out_bias"], place), MAGNITUDES,
+            group["middle"], group["middle_bias"], *outputs,
         )  # fmt: skip
+        values = code_pass(k, at, mean, log_scale)
+        add_latents(values, k, a, row, column, stride, lists, MAGNITUDES)
         there = q[at][..., a : a + count]
-        there[:] = code_pass(k, at, mean, log_scale).reshape(there.shape)
+        there[:] = values.reshape(there.shape)
 
 
 def in_parts(threads, function, count, positions, *args):
@@ -155,6 +166,11 @@ def passes(k):
             yield spacing * row, spacing * column, 2 * spacing, spacing, neighbours
 
 
+def of_first(count, outputs):
+    """Of outputs, means and then log scales of all channels in the last dimension, those of the first channels."""
+    return np.concatenate([half[..., :count] for half in np.split(outputs, 2, axis=-1)], axis=-1)
+
+
 def _between(table, place):
     """Row of a table of whole numbers at a place in 1/256, linear in between and rounded down: int32."""
     row = min(place >> PLACE_BITS, len(table) - 2)
@@ -163,6 +179,8 @@ def _between(table, place):
     return (low + (((high - low) * fraction) >> PLACE_BITS)).astype(np.int32)
 
 
+# Those of which whole rows are added up
+MATRICES = ("lower_magnitude", "lower_signed", "own_magnitude", "own_signed", "mean", "same", "middle", "out")
 OF_PASSES = ("own_magnitude", "own_signed", "mean", "same")  # a set of weights for every pass but the first
 ARRAYS = (
     "lower_magnitude", "lower_signed",  # (channels below, 9 * HIDDEN): neighbours and itself in the lower groups

@@ -58,6 +58,19 @@ def test_pictures_are_the_same_but_for_a_level_in_a_few_samples(transforms, kera
         assert picture.dtype == np.uint8 and error.max() <= 1 and np.mean(error > 0) < share
 
 
+@pytest.mark.parametrize("in_use", [0, 1, 128, 129, 400, 768])
+def test_channels_at_rest_change_no_picture(transforms, keras_network, photographs, in_use):
+    x = photographs["coffee"][None, :96, :128]
+    q = np.rint(2 * keras_network.encode_pictures(x, 6.0).numpy()).astype(np.int16)
+    offsets = np.random.default_rng(1).integers(-127, 128, q.shape).astype(np.int8)
+    q[..., in_use:], offsets[..., in_use:] = 0, 0
+    if in_use:  # of the last of them, an offset alone may be there
+        q[..., in_use - 1], offsets[0, 2, 3, in_use - 1] = 0, 99
+    picture = transforms.decode_pictures(q, offsets, np.float32(6))
+    error = np.abs(picture - keras_network.decode_pictures(q, offsets, 6.0).numpy().astype(int))
+    assert error.max() <= 1 and np.mean(error > 0) < (0.12 if transforms.bfloat16 else 1e-3)
+
+
 def test_the_largest_tile_with_its_margins_fits(transforms):
     side = tiling.TILE + 2 * flagship_codec.MARGIN
     y = transforms.encode_pictures(np.zeros((1, 16 * side, 16 * side, 3), np.uint8), 3.0)
@@ -88,18 +101,17 @@ def test_what_is_computed_wrongly_is_computed_again(arrays, photographs, wrong):
     q = np.rint(2 * y).astype(np.int16)
     offsets = np.zeros(q.shape, np.int8)
     picture = sound.decode_pictures(q, offsets, 5.0)
-    g_a, (linear, branch) = broken.g_a, broken.g_s
 
-    def half_wrong(run, rows):
+    def half_wrong(run, value):
         def wrongly(inputs, u):
             (result,) = run(inputs, u)
             result = result.copy()
-            result[:, rows:] = wrong if result.dtype == np.float32 else 120
+            result[:, result.shape[1] // 2 :] = value
             return [result]
 
         return wrongly
 
-    broken.g_a, broken.g_s = half_wrong(g_a, 6), (linear, half_wrong(branch, 96))
+    broken.g_a, broken.g_s = half_wrong(broken.g_a, wrong), half_wrong(broken.g_s, 120)
     assert np.array_equal(broken.encode_pictures(x, 5.0), y)
     assert np.array_equal(broken.decode_pictures(q, offsets, 5.0), picture)
 

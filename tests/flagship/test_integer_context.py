@@ -123,9 +123,27 @@ def test_threads_do_not_change_predictions(arrays, latents, monkeypatch):
         assert np.array_equal(predictions(arrays, latents, 700), alone)
 
 
+def test_weights_of_16_bits_say_what_those_of_32_say(arrays, latents, monkeypatch):
+    narrow = predictions(arrays, latents, 700)
+    assert all(
+        group[name].dtype == np.int16 for group in IntegerContext(arrays).groups for name in ("own_magnitude", "out")
+    )
+    monkeypatch.setattr(integer_context, "MATRICES", ())
+    assert np.array_equal(predictions(arrays, latents, 700), narrow)
+
+
+def test_weights_that_16_bits_do_not_hold_keep_their_32(arrays):
+    arrays = arrays | {"2/middle": arrays["2/middle"].copy()}
+    arrays["2/middle"][3, 4] = 2**15
+    group = IntegerContext(arrays).groups[2]
+    assert group["middle"].dtype == group["out"].dtype == np.int32 and np.array_equal(
+        group["middle"], arrays["2/middle"]
+    )
+
+
 def test_what_goes_wrong_in_a_thread_is_raised(monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     monkeypatch.setattr(integer_context, "THREADS", 2)
     with ThreadPoolExecutor(2) as threads, pytest.raises(ZeroDivisionError):
-        integer_context.in_parts(threads, lambda first, last: 1 // (first == 0), 1000, 1)
+        integer_context.in_parts(threads, lambda first, last: 1 // (first == 0), 10_000, 1)

@@ -75,25 +75,23 @@ class IntegerContext:
                 group |= {name: matrix.astype(np.int16) for name, matrix in rows.items()}  # half as much to read
             self.groups.append(group)
 
-    def code(self, height, width, place, counts, code_pass):
-        """Walk the groups and passes of a tile; the caller codes each before the next is predicted.
+    def code(self, height, width, place, counts, prepare, code_pass):
+        """Walk the groups and passes of a tile; the caller codes each before those that hang on it are predicted.
 
         Args:
             height, width: int, of the tile in latents.
             place: int, place of the quality between the lambdas, in 1/256: 0 to (NUM_LMBDAS - 1) * 256.
             counts: for each group, how many of its channels, from the first on, are not all zero.
-            code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
-                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents
-                there, int32 (positions, count), in half steps.
-
-        Returns:
-            int32 (height, width, CHANNELS): all of them.
+            prepare: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
+                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps. What it returns is
+                handed to `code_pass`. It may be called in another thread, while the pass before is being coded.
+            code_pass: function of (index of the group, slices, what `prepare` returned) that returns the latents there,
+                int32 (positions, count), in half steps. It is called for one pass after the other.
         """
         with ThreadPoolExecutor(THREADS) as threads:
-            return self._code(height, width, place, counts, code_pass, threads)
+            self._code(height, width, place, counts, prepare, code_pass, threads)
 
-    def _code(self, height, width, place, counts, code_pass, threads):
-        q = np.zeros((height, width, CHANNELS), np.int32)
+    def _code(self, height, width, place, counts, prepare, code_pass, threads):
         lists = no_latents(height, width, CHANNELS, len(GROUPS) - 1)
         lower = np.zeros((height, width, HIDDEN), np.int32)
         used = [k for k, count in enumerate(counts) if count]
@@ -101,43 +99,64 @@ class IntegerContext:
             if following:  # what the next group hears of those below this one is summed while this one is coded
                 from_below, lower_of_next = np.zeros((2, height, width, HIDDEN), np.int32)
                 meanwhile = threads.submit(add_lower, 0, height, *self._heard(following, 0, k), from_below, lists)
-            out, out_bias = self.groups[k]["out"], _between(self.groups[k]["out_bias"], place)
-            outputs = [of_first(counts[k], part) for part in (out, out_bias)]
-            for number, one in enumerate(passes(k)):
-                self._code_pass(k, number, one, q, lists, lower, place, outputs, code_pass, threads)
+            group = self._weights(k, place, counts[k])
+
+            def prepared(number, one, k=k, group=group, lower=lower):
+                at, mean, log_scale = predict_pass(threads, number, one, k, group, lists, lower)
+                return at, prepare(k, at, mean, log_scale)
+
+            ahead = {}
+            some = {number: one for number, one in enumerate(passes(k)) if one[0] < height and one[1] < width}
+            for number, one in some.items():
+                if number % 3 == 2 and number + 1 in some:  # these two do not see each other
+                    ahead[number + 1] = threads.submit(prepared, number + 1, some[number + 1])
+                at, ready = ahead[number].result() if number in ahead else prepared(number, one)
+                add_latents(code_pass(k, at, ready), k, GROUPS[k], *one[:3], lists, MAGNITUDES)
             if following:
                 heard = self._heard(following, k, k + 1)
                 in_parts(threads, add_lower, height, width, *heard, lower_of_next, lists)
                 meanwhile.result()
                 lower = from_below + lower_of_next
-        return q
 
     def _heard(self, k, first, last):
         """What `add_lower` needs to know for group k to hear the groups from first to last."""
         a, b = GROUPS[first], GROUPS[last]
         return a, (first, last), *(self.groups[k][name][a:b] for name in ("lower_magnitude", "lower_signed"))
 
-    def _code_pass(self, k, number, one, q, lists, lower, place, outputs, code_pass, threads):
-        """Predict and code a pass over the positions of a group: `one` of `passes`, its number."""
-        (height, width), group, a, count = q.shape[:2], self.groups[k], GROUPS[k], outputs[1].size // 2
-        row, column, stride, spacing, neighbours = one
-        if row >= height or column >= width:
-            return
-        at = slice(row, height, stride), slice(column, width, stride)
-        seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
-        rows, columns = len(range(height)[at[0]]), len(range(width)[at[1]])
-        mean, log_scale = np.empty((2, rows * columns, count), np.int32)
-        in_parts(
-            threads, predict, rows * columns, 1, mean, log_scale,
-            lists, lower, row, column, stride, k, a, np.array(seen, np.int64).reshape(-1, 3),
-            *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES),
-            _between(group["quality"][number], place),
-            group["middle"], group["middle_bias"], *outputs,
-        )  # fmt: skip
-        values = code_pass(k, at, mean, log_scale)
-        add_latents(values, k, a, row, column, stride, lists, MAGNITUDES)
-        there = q[at][..., a : a + count]
-        there[:] = values.reshape(there.shape)
+    def _weights(self, k, place, count):
+        """Weights of a group at a quality, with the outputs of its first `count` channels alone: dict."""
+        group = self.groups[k]
+        own = {name: group[name] for name in OF_PASSES} | {name: group[name] for name in ("middle", "middle_bias")}
+        own["quality"] = [_between(table, place) for table in group["quality"]]
+        out, out_bias = group["out"], _between(group["out_bias"], place)
+        return own | {"out": of_first(count, out), "out_bias": of_first(count, out_bias)}
+
+
+def predict_pass(threads, number, one, k, group, lists, lower):
+    """Predict a pass over the positions of a group.
+
+    Args:
+        threads: a `ThreadPoolExecutor`.
+        number, one: int, and the pass of this number, one of `passes`.
+        k: int, the group.
+        group: dict of its weights.
+        lists, lower: of `integer_passes`.
+
+    Returns:
+        ((row, column) slices, mean, log_scale), as `IntegerContext.code` hands them on.
+    """
+    row, column, stride, spacing, neighbours = one
+    at = slice(row, lower.shape[0], stride), slice(column, lower.shape[1], stride)
+    positions, count = lower[at][..., 0].size, group["out_bias"].size // 2
+    seen = [(spacing * down, spacing * right, AROUND.index((down, right))) for down, right in neighbours]
+    mean, log_scale = np.empty((2, positions, count), np.int32)
+    in_parts(
+        threads, predict, positions, 1, mean, log_scale,
+        lists, lower, row, column, stride, k, GROUPS[k], np.array(seen, np.int64).reshape(-1, 3),
+        *(group[name][(number - 1) % len(group[name])] for name in OF_PASSES), group["quality"][number],
+        *(group[name] for name in ("middle", "middle_bias", "out", "out_bias")),
+    )  # fmt: skip
+    return at, mean, log_scale
 
 
 def in_parts(threads, function, count, positions, *args):

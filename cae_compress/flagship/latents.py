@@ -77,7 +77,7 @@ class RDLatentCoder(arithmetic.Stream):
             dependent: bool, whether `quantize` makes latents depend on each other (`trellis`).
 
         Returns:
-            int32 (height, width, CHANNELS): what a decoder will have, in half steps.
+            int16 (height, width, CHANNELS): what a decoder will have, in half steps.
         """
         active = in_use(y)
         counts = [int(np.flatnonzero(active[a:b]).max(initial=-1)) + 1 for a, b in zip(GROUPS, GROUPS[1:])]
@@ -91,16 +91,16 @@ class RDLatentCoder(arithmetic.Stream):
         """The next tile.
 
         Returns:
-            (q, offsets): int32 and int8 (height, width, CHANNELS), the latents in half steps, and from each to where it
+            (q, offsets): int16 and int8 (height, width, CHANNELS), the latents in half steps, and from each to where it
             probably was before rounding (`centroids`).
 
         Raises:
             BitstreamError: decoding came to something that no encoder writes, as latents beyond `MAX_LATENT`.
         """
         side = np.zeros(len(GROUPS), np.int64)
-        return self._code(height, width, side, lambda at, channels, mean, _: np.zeros(mean.shape, np.int32))
+        return self._code(height, width, side)
 
-    def _code(self, height, width, side, choose):
+    def _code(self, height, width, side, choose=None):
         self._reserve(side.size)
         before = arithmetic.information(self.coder)
         code_side(self.coder, self.data, side, self.decoding)
@@ -108,29 +108,42 @@ class RDLatentCoder(arithmetic.Stream):
         if (counts > np.diff(GROUPS)).any():
             raise BitstreamError("damaged: a group has more channels than there are")
         self.side_bits += arithmetic.information(self.coder) - before
-        offsets = np.zeros((height, width, CHANNELS), np.int8)
+        latents, offsets = (np.zeros((height, width, CHANNELS), dtype) for dtype in (np.int16, np.int8))
 
-        # when encoding, a thread of its own codes values while the next are predicted and chosen
+        def channels_of(k):
+            return slice(GROUPS[k], GROUPS[k] + int(counts[k]))
+
+        def prepare(k, at, mean, log_scale):
+            bucket = bucket_of(log_scale)
+            if self.decoding:
+                return mean, bucket, np.zeros(mean.shape, np.int32), False
+            values = choose(at, channels_of(k), mean, bucket)
+            return mean, bucket, values, leave_out(values, mean, bucket)
+
+        def keep(k, at, mean, bucket, values):
+            there = latents[at][..., channels_of(k)]
+            there[:] = values.reshape(there.shape)
+            if self.decoding:
+                there = offsets[at][..., channels_of(k)]
+                there[:] = offsets_of(values, mean, bucket, TABLE, dependent).reshape(there.shape)
+
+        # what nobody waits for is done in a thread of its own
         with ThreadPoolExecutor(max_workers=1) as thread:
-            coded = []
+            later = []
 
-            def code_pass(k, at, mean, log_scale):
-                channels = slice(GROUPS[k], GROUPS[k] + int(counts[k]))
-                bucket = bucket_of(log_scale)
-                values = choose(at, channels, mean, bucket)
+            def code_pass(k, at, ready):
+                mean, bucket, values, skip = ready
                 if self.decoding:
-                    self._code_values(k, values, mean, bucket, False, dependent)
+                    self._code_values(k, values, mean, bucket, skip, dependent)
                     if np.abs(values).max(initial=0) > MAX_LATENT:
                         raise BitstreamError("damaged: a latent is outside what an encoder writes")
-                    there = offsets[at][..., channels]
-                    there[:] = offsets_of(values, mean, bucket, TABLE, dependent).reshape(there.shape)
                 else:
-                    skip = leave_out(values, mean, bucket)
-                    coded.append(thread.submit(self._code_values, k, values, mean, bucket, skip, dependent))
+                    later.append(thread.submit(self._code_values, k, values, mean, bucket, skip, dependent))
+                later.append(thread.submit(keep, k, at, mean, bucket, values))
                 return values
 
-            latents = self.network.code(height, width, self.place, counts, code_pass)
-            for done in coded:
+            self.network.code(height, width, self.place, counts, prepare, code_pass)
+            for done in later:
                 done.result()  # raises what went wrong in the thread
         return latents, offsets
 

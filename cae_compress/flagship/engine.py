@@ -235,13 +235,13 @@ class Transforms:
         return np.ascontiguousarray(self.arrays["synthesis/37/kernel"].reshape(CHANNELS, PATCH**2, 3).mean(axis=1).T)
 
     def agree(self, latents, scales, x):
-        """Whether latents (1, h, w, CHANNELS), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
-        height, width = latents.shape[1:3]
+        """Whether latents (1, h, w, channels), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
+        _, height, width, channels = latents.shape
         rows = x.reshape(height, PATCH, -1).sum(axis=1, dtype=np.uint16)  # 16 * 16 * 255 still fits
         means = rows.reshape(height * width, PATCH, 3).sum(axis=1, dtype=np.uint16) / PATCH**2
-        to_means = (scales * self.means_of_patches).astype(np.float32)
+        to_means = (scales * self.means_of_patches)[:, :channels].astype(np.float32)
         # not as a matrix product: the threads of BLAS would keep a processor busy for another 25 ms
-        expected = np.einsum("nc,kc->nk", latents.reshape(-1, CHANNELS).astype(np.float32, copy=False), to_means)
+        expected = np.einsum("nc,kc->nk", latents.reshape(-1, channels).astype(np.float32, copy=False), to_means)
         expected = 255 * (expected + 0.5)
         return bool((np.abs(expected - means) < MAX_DEVIATION).all())  # which nan is not
 
@@ -256,6 +256,9 @@ class Transforms:
     def decode_pictures(self, q, offsets, u):
         """Latents int16 (1, h, w, CHANNELS) in half steps, their offsets int8 in `centroids.UNIT` -> a picture uint8
         (1, 16h, 16w, 3)."""
+        in_use = np.bitwise_or.reduce(q, axis=(0, 1, 2)) | np.bitwise_or.reduce(offsets, axis=(0, 1, 2))
+        channels = (int(np.flatnonzero(in_use).max(initial=0)) // AT_A_TIME + 1) * AT_A_TIME
+        q, offsets = (np.ascontiguousarray(latents[..., :channels]) for latents in (q, offsets))
         x = self._decode(q, offsets, u)
         if self.agree(q, step(self.arrays, u) / PER_STEP, x):
             return x
@@ -268,10 +271,7 @@ class Transforms:
         return y.reshape(1, x.shape[1] // PATCH, x.shape[2] // PATCH, CHANNELS)
 
     def _decode(self, q, offsets, u):
-        height, width = q.shape[1:3]
-        in_use = np.bitwise_or.reduce(q, axis=(0, 1, 2)) | np.bitwise_or.reduce(offsets, axis=(0, 1, 2))
-        channels = (int(np.flatnonzero(in_use).max(initial=0)) // AT_A_TIME + 1) * AT_A_TIME
-        latents = [np.ascontiguousarray(part[0, ..., :channels]) for part in (q, offsets)]
+        _, height, width, channels = q.shape
         with self.lock:
-            x, h = self.linear(channels)(latents, u)
+            x, h = self.linear(channels)([q[0], offsets[0]], u)
             return self.g_s([x.reshape(1, 3, PATCH * height, PATCH * width), h[None]], u)[0].copy()

@@ -100,18 +100,9 @@ class IntegerContext:
                 from_below, lower_of_next = np.zeros((2, height, width, HIDDEN), np.int32)
                 meanwhile = threads.submit(add_lower, 0, height, *self._heard(following, 0, k), from_below, lists)
             group = self._weights(k, place, counts[k])
-
-            def prepared(number, one, k=k, group=group, lower=lower):
-                at, mean, log_scale = predict_pass(threads, number, one, k, group, lists, lower)
-                return at, prepare(k, at, mean, log_scale)
-
-            ahead = {}
-            some = {number: one for number, one in enumerate(passes(k)) if one[0] < height and one[1] < width}
-            for number, one in some.items():
-                if number % 3 == 2 and number + 1 in some:  # these two do not see each other
-                    ahead[number + 1] = threads.submit(prepared, number + 1, some[number + 1])
-                at, ready = ahead[number].result() if number in ahead else prepared(number, one)
-                add_latents(code_pass(k, at, ready), k, GROUPS[k], *one[:3], lists, MAGNITUDES)
+            for one, at, ready in prepared_passes(threads, k, group, lists, lower, prepare):
+                row, column, stride, *_ = one
+                add_latents(code_pass(k, at, ready), k, GROUPS[k], row, column, stride, lists, MAGNITUDES)
             if following:
                 heard = self._heard(following, k, k + 1)
                 in_parts(threads, add_lower, height, width, *heard, lower_of_next, lists)
@@ -130,6 +121,31 @@ class IntegerContext:
         own["quality"] = [_between(table, place) for table in group["quality"]]
         out, out_bias = group["out"], _between(group["out_bias"], place)
         return own | {"out": of_first(count, out), "out_bias": of_first(count, out_bias)}
+
+
+def prepared_passes(threads, k, group, lists, lower, prepare):
+    """The passes over a group, one after the other, as soon as what they see is in the lists.
+
+    The two last that halve a spacing do not see each other, and are predicted and prepared side by side.
+
+    Args:
+        prepare: of `IntegerContext.code`; the others of `predict_pass`.
+
+    Yields:
+        (one of `passes`, (row, column) slices, what `prepare` returned).
+    """
+
+    def prepared(number):
+        at, mean, log_scale = predict_pass(threads, number, some[number], k, group, lists, lower)
+        return at, prepare(k, at, mean, log_scale)
+
+    height, width, _ = lower.shape
+    some = {number: one for number, one in enumerate(passes(k)) if one[0] < height and one[1] < width}
+    ahead = {}
+    for number, one in some.items():
+        if number % len(HALVING) == 2 and number + 1 in some:
+            ahead[number + 1] = threads.submit(prepared, number + 1)
+        yield one, *(ahead[number].result() if number in ahead else prepared(number))
 
 
 def predict_pass(threads, number, one, k, group, lists, lower):

@@ -52,8 +52,8 @@ def _positive(text):
 def run(function, items, jobs=None, dask=None, seen=(), killed=None):
     """Apply a function to items, in this process, in several, or on a cluster.
 
-    A process that is killed costs no item: those that it may have had are tried again. When a process was killed again
-    by an item that was tried alone, the item is given up.
+    A process that is killed costs no item: those that it may have had are tried again. An item is given up when it was
+    tried alone and its process was killed, twice.
 
     Args:
         function: of one item. It may run more than once for an item, and at once on two machines of which one was lost
@@ -109,6 +109,16 @@ def _run(pool, function, items, killed):
                 return in_work.pop(future), future
             pool.look()
 
+    def alone(k, item):
+        for _ in range(2):  # if its process was killed once before, another item's may have been the reason
+            start([(k, item)])
+            _, future = next_done()
+            with contextlib.suppress(pool.Killed):
+                return pool.result(future)[1]
+        if killed is None:
+            raise WorkersError(f"the process that worked on {item} was killed, twice; too little memory?")
+        return [(k, killed, [])]
+
     while waiting or in_work:
         while waiting and len(in_work) < PER_WORKER * pool.size():
             left_for_each = -(-len(waiting) // (PER_WORKER * pool.size()))
@@ -121,16 +131,8 @@ def _run(pool, function, items, killed):
             continue
         yield from _told(results)
         size = min(MAX_BATCH, max(1, int(pool.task_seconds * len(batch) / max(seconds, 1e-3))))
-    for k, item in suspects:  # alone, so that only a file that kills a process again is given up
-        start([(k, item)])
-        _, future = next_done()
-        try:
-            _, results = pool.result(future)
-        except pool.Killed:
-            if killed is None:
-                raise WorkersError(f"the process that worked on {item} was killed, twice; too little memory?") from None
-            results = [(k, killed, [])]
-        yield from _told(results)
+    for k, item in suspects:
+        yield from _told(alone(k, item))
 
 
 def _work(function, batch):

@@ -51,15 +51,13 @@ def model_bits(codec, data):
     header, payload = bitstream.read(data)
     bits, q = 8.0 * header.num_bytes, codec.decode_latents(header, payload)
 
-    def code_pass(k, at, expected):
+    def code_pass(k, at, mean, log_scale):
         nonlocal bits
-        mean, log_scale = expected
         values = q[at][..., GROUPS[k] : GROUPS[k + 1]].reshape(mean.shape).astype(np.int32)
         bits += trellis.information(values, mean, bucket_of(log_scale), flagship_codec.DEPENDENT)
         return values
 
-    counts = np.diff(GROUPS)
-    codec.context.code(*q.shape[:2], header.settings, counts, lambda k, at, *expected: expected, code_pass)
+    codec.context.code(*q.shape[:2], header.settings, np.diff(GROUPS), code_pass)
     return bits
 
 

@@ -75,23 +75,23 @@ class IntegerContext:
                 group |= {name: matrix.astype(np.int16) for name, matrix in rows.items()}  # half as much to read
             self.groups.append(group)
 
-    def code(self, height, width, place, counts, prepare, code_pass):
+    def code(self, height, width, place, counts, code_pass, prepare=lambda k, at, mean, log_scale: (mean, log_scale)):
         """Walk the groups and passes of a tile; the caller codes each before those that hang on it are predicted.
 
         Args:
             height, width: int, of the tile in latents.
             place: int, place of the quality between the lambdas, in 1/256: 0 to (NUM_LMBDAS - 1) * 256.
             counts: for each group, how many of its channels, from the first on, are not all zero.
-            prepare: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
-                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps. What it returns is
-                handed to `code_pass`. It may be called in another thread, while the pass before is being coded.
-            code_pass: function of (index of the group, slices, what `prepare` returned) that returns the latents there,
-                int32 (positions, count), in half steps. It is called for one pass after the other.
+            code_pass: function of (index of the group, (row, column) slices, mean, log_scale), the latter two int32
+                (positions, count) with `OUTPUT_BITS` bits of fraction, the mean in half steps, that returns the latents
+                there, int32 (positions, count), in half steps. It is called for one pass after the other.
+            prepare: function of the same that may be called in another thread, while the pass before is being coded;
+                what it returns is handed to `code_pass` in place of mean and log_scale.
         """
         with ThreadPoolExecutor(THREADS) as threads:
-            self._code(height, width, place, counts, prepare, code_pass, threads)
+            self._code(height, width, place, counts, code_pass, prepare, threads)
 
-    def _code(self, height, width, place, counts, prepare, code_pass, threads):
+    def _code(self, height, width, place, counts, code_pass, prepare, threads):
         lists = no_latents(height, width, CHANNELS, len(GROUPS) - 1)
         lower = np.zeros((height, width, HIDDEN), np.int32)
         used = [k for k, count in enumerate(counts) if count]
@@ -102,7 +102,8 @@ class IntegerContext:
             group = self._weights(k, place, counts[k])
             for one, at, ready in prepared_passes(threads, k, group, lists, lower, prepare):
                 row, column, stride, *_ = one
-                add_latents(code_pass(k, at, ready), k, GROUPS[k], row, column, stride, lists, MAGNITUDES)
+                latents = np.ascontiguousarray(code_pass(k, at, *ready))
+                add_latents(latents, k, GROUPS[k], row, column, stride, lists, MAGNITUDES)
             if following:
                 heard = self._heard(following, k, k + 1)
                 in_parts(threads, add_lower, height, width, *heard, lower_of_next, lists)

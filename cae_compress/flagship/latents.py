@@ -131,8 +131,7 @@ class RDLatentCoder(arithmetic.Stream):
         with ThreadPoolExecutor(max_workers=1) as thread:
             later = []
 
-            def code_pass(k, at, ready):
-                mean, bucket, values, skip = ready
+            def code_pass(k, at, mean, bucket, values, skip):
                 if self.decoding:
                     self._code_values(k, values, mean, bucket, skip, dependent)
                     if np.abs(values).max(initial=0) > MAX_LATENT:
@@ -142,7 +141,7 @@ class RDLatentCoder(arithmetic.Stream):
                 later.append(thread.submit(keep, k, at, mean, bucket, values))
                 return values
 
-            self.network.code(height, width, self.place, counts, prepare, code_pass)
+            self.network.code(height, width, self.place, counts, code_pass, prepare)
             for done in later:
                 done.result()  # raises what went wrong in the thread
         return latents, offsets

@@ -37,15 +37,13 @@ def predictions(arrays, latents, place):
     """Mean, in half steps, and log scale of every latent, with the latents given."""
     mean, log_scale = np.zeros((2, *latents.shape))
 
-    def code_pass(k, at, expected):
-        m, s = expected
+    def code_pass(k, at, m, s):
         a, b = GROUPS[k], GROUPS[k + 1]
         for target, values in ((mean, m), (log_scale, s)):
             target[at][..., a:b] = values.reshape(target[at][..., a:b].shape)
         return latents[at][..., a:b].reshape(m.shape)
 
-    counts = np.diff(GROUPS)
-    IntegerContext(arrays).code(*latents.shape[:2], place, counts, lambda k, at, *expected: expected, code_pass)
+    IntegerContext(arrays).code(*latents.shape[:2], place, np.diff(GROUPS), code_pass)
     return mean, log_scale
 
 

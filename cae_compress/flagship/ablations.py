@@ -23,7 +23,7 @@ from cae_compress.coding.compiled import compiled_afresh, inlined
 from cae_compress.flagship import codec as flagship_codec
 from cae_compress.flagship import latents, trellis
 from cae_compress.flagship.codec import RDCodec
-from cae_compress.flagship.integer_context import GROUPS
+from cae_compress.flagship.coding_order import GROUPS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import bucket_of
 from cae_compress.photographs import held_out

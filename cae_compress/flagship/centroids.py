@@ -11,8 +11,7 @@ section 3.2 (prediction of what rounding took away).
 
 import numpy as np
 
-from cae_compress.flagship.integer_context import MIN_LOG_SCALE
-from cae_compress.flagship.integer_passes import OUTPUT_BITS
+from cae_compress.flagship.integer_passes import MIN_LOG_SCALE, OUTPUT_BITS
 
 BUCKETS, BUCKETS_PER_UNIT = 64, 6  # of the predicted log scale: a sixth of a natural logarithm each
 SCALES = np.exp(MIN_LOG_SCALE + (np.arange(BUCKETS) + 0.5) / BUCKETS_PER_UNIT)  # in the middle of each, in steps

@@ -24,9 +24,12 @@ from cae_compress.checks import number, whole_number
 from cae_compress.coding import entropy
 from cae_compress.file_codec import FileCodec
 from cae_compress.flagship import dct, gains, patterns, tiling, trellis
-from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH, PLACE_BITS, IntegerContext, from_integers
+from cae_compress.flagship.coding_order import CHANNELS
+from cae_compress.flagship.gains import NUM_LMBDAS, PLACE_BITS
+from cae_compress.flagship.integer_context import IntegerContext
+from cae_compress.flagship.integer_weights import from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
-from cae_compress.flagship.tiling import grid, pixels_of, tiles, widened, with_neighbours
+from cae_compress.flagship.tiling import PATCH, grid, pixels_of, tiles, widened, with_neighbours
 from cae_compress.weights import Array
 
 MARGIN = 6  # patches around a tile that the networks see

@@ -23,18 +23,10 @@ import keras  # isort: skip
 import numpy as np
 import tensorflow as tf
 
-from cae_compress.flagship.integer_context import (
-    AROUND,
-    GROUPS,
-    HALVING,
-    HIDDEN,
-    MAX_LOG_SCALE,
-    MIN_LOG_SCALE,
-    NUM_LMBDAS,
-    SIGNED,
-    SIGNED_UNIT,
-    SPACINGS,
-)
+from cae_compress.flagship.coding_order import GROUPS, HALVING, SPACINGS
+from cae_compress.flagship.gains import NUM_LMBDAS
+from cae_compress.flagship.integer_passes import AROUND, MAX_LOG_SCALE, MIN_LOG_SCALE
+from cae_compress.flagship.integer_weights import HIDDEN, SIGNED, SIGNED_UNIT
 from cae_compress.layers import interpolate
 
 # (passes that halve a spacing, 3, 3, 1, 1): 1 at the neighbours that each sees in its own group
@@ -98,7 +90,7 @@ class ContextNetwork(keras.layers.Layer):
         return tf.concat(means, -1), log_scale
 
     def assign(self, groups):
-        """Set all weights, as `integer_context.from_integers` has them."""
+        """Set all weights, as `integer_weights.from_integers` has them."""
         for group, values in zip(self.groups, groups):
             for name, variable in group.items():
                 variable.assign(values[name])

@@ -14,10 +14,10 @@ import math
 
 import numpy as np
 
-from cae_compress.flagship.gains import lmbda_of
-from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
+from cae_compress.flagship.coding_order import CHANNELS
+from cae_compress.flagship.gains import PLACE_BITS, lmbda_of
 from cae_compress.flagship.integer_passes import PER_STEP
-from cae_compress.flagship.tiling import cut, grid, pixels_of
+from cae_compress.flagship.tiling import PATCH, cut, grid, pixels_of
 
 # luma and two chromas, orthonormal
 PLANES = (np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])).astype(np.float32)

@@ -17,9 +17,10 @@ import openvino
 from openvino import opset13 as ops
 
 from cae_compress.flagship.centroids import UNIT
+from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.gains import between
-from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.integer_passes import PER_STEP
+from cae_compress.flagship.tiling import PATCH
 
 SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
 MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know

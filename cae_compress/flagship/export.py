@@ -8,11 +8,12 @@ import numpy as np
 
 from cae_compress import weights
 from cae_compress.coding import arithmetic
-from cae_compress.flagship import integer_context, latents
+from cae_compress.flagship import integer_weights, latents
 from cae_compress.flagship.codec import MAX_PLACE, TUNES, RDCodec
-from cae_compress.flagship.integer_context import CHANNELS, PATCH, PLACE_BITS
+from cae_compress.flagship.coding_order import CHANNELS
+from cae_compress.flagship.gains import PLACE_BITS
 from cae_compress.flagship.network import to_arrays
-from cae_compress.flagship.tiling import tiles
+from cae_compress.flagship.tiling import PATCH, tiles
 from cae_compress.progress import progress_bar
 
 PLACES = range(0, MAX_PLACE + 1, 1 << PLACE_BITS)  # qualities that the initial probabilities are fitted to
@@ -31,7 +32,7 @@ def export(model, folder, photographs, path):
     """
     record, log = json.loads((Path(folder) / "record.json").read_text()), Path(folder) / "log.csv"
     groups = [{name: variable.numpy() for name, variable in group.items()} for group in model.context.groups]
-    context = {f"context/{name}": values for name, values in integer_context.to_integers(groups).items()}
+    context = {f"context/{name}": values for name, values in integer_weights.to_integers(groups).items()}
     arrays = {**{name: trimmed(values) for name, values in to_arrays(model).items()}, **context}
     arrays["tune"] = np.uint8(TUNES.index(record["settings"]["tune"]))
     probabilities = np.full(latents.NUM_CONTEXTS, arithmetic.ONE // 2, np.uint16)

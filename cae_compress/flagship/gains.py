@@ -5,8 +5,8 @@ A quality is a place u between the lambdas, 0 to 10 (`network`).
 
 import numpy as np
 
-from cae_compress.flagship.integer_context import NUM_LMBDAS
-
+NUM_LMBDAS = 11
+PLACE_BITS = 8  # of a place, as files say it: in 1/256
 MIN_LMBDA = 0.0009
 LMBDAS = MIN_LMBDA * 2.0 ** np.arange(NUM_LMBDAS)
 LINEAR = "synthesis/37/kernel"  # the functions of the linear path among a network's arrays

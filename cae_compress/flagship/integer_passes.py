@@ -12,6 +12,7 @@ import numpy as np
 from cae_compress.coding.compiled import compiled, inlined
 
 WEIGHT_BITS, ACTIVATION_BITS, OUTPUT_BITS = 12, 6, 6  # of fraction
+MIN_LOG_SCALE, MAX_LOG_SCALE = -3.5, 7.0  # of what is predicted, in steps
 PER_STEP = 2  # latents are counted in half quantization steps (`trellis`)
 MAX_SIGNED, MAX_ACTIVATION = 511, 2047
 AROUND = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))  # the 3x3 positions of a kernel
@@ -148,7 +149,7 @@ def predict(
         k, a: int, its group and the first of its channels.
         neighbours: int64 (n, 3): down, right, index of the tap.
         own_magnitude, own_signed, mean_weights, same, quality, middle, middle_bias, out, out_bias: int16 or int32, the
-            weights of the group and pass, as in `integer_context.ARRAYS`, the last two of these channels alone;
+            weights of the group and pass, as in `integer_weights.ARRAYS`, the last two of these channels alone;
             `own_signed` and `same` may be empty.
     """
     height, width, hidden = lower.shape

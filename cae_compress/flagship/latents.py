@@ -21,8 +21,8 @@ from cae_compress.coding.arithmetic import code_bit, code_raw_bits
 from cae_compress.coding.binarization import SLOTS, code_remainder
 from cae_compress.coding.compiled import compiled
 from cae_compress.flagship.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, SCALES, TABLE
-from cae_compress.flagship.integer_context import CHANNELS, GROUPS, MIN_LOG_SCALE
-from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
+from cae_compress.flagship.coding_order import CHANNELS, GROUPS
+from cae_compress.flagship.integer_passes import MIN_LOG_SCALE, OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.trellis import (
     MAX_LATENT,
     QUANTIZERS,

@@ -27,9 +27,8 @@ import tensorflow as tf
 from cae_compress.flagship.centroids import BUCKETS, BUCKETS_PER_UNIT, MAX_DISTANCE, TABLE, UNIT
 from cae_compress.flagship.context_network import ContextNetwork
 from cae_compress.flagship.distortion import squared_error
-from cae_compress.flagship.gains import LMBDAS
-from cae_compress.flagship.integer_context import MIN_LOG_SCALE, NUM_LMBDAS
-from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
+from cae_compress.flagship.gains import LMBDAS, NUM_LMBDAS
+from cae_compress.flagship.integer_passes import MIN_LOG_SCALE, OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.transforms import CHANNELS, analysis, start_as, synthesis
 from cae_compress.flagship.trellis import DEPENDENT_FROM
 from cae_compress.layers import interpolate, logistic_bits, round_straight_through, uniform

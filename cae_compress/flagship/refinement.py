@@ -25,10 +25,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.distortion import DISTORTIONS
 from cae_compress.flagship.gains import lmbda_of
-from cae_compress.flagship.integer_context import CHANNELS, PATCH
 from cae_compress.flagship.network import centred, centroid_offsets, is_dependent
+from cae_compress.flagship.tiling import PATCH
 from cae_compress.layers import logistic_bits
 from cae_compress.progress import progress_bar
 

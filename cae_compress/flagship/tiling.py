@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 
-from cae_compress.flagship.integer_context import PATCH
-
+PATCH = 16  # pixels of the picture to a latent, in each direction
 TILE = 64  # patches, in each direction
 
 

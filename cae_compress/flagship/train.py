@@ -18,8 +18,8 @@ from cae_compress import distribution, training, weights
 from cae_compress.flagship import export, transforms
 from cae_compress.flagship.codec import take
 from cae_compress.flagship.distortion import DISTORTIONS
-from cae_compress.flagship.gains import lmbda_of
-from cae_compress.flagship.integer_context import NUM_LMBDAS, from_integers
+from cae_compress.flagship.gains import NUM_LMBDAS, lmbda_of
+from cae_compress.flagship.integer_weights import from_integers
 from cae_compress.flagship.network import RDCAE, assign_arrays
 from cae_compress.flagship.tiling import cut
 from cae_compress.photographs import photographs, random_squares, to_fit_coder

@@ -16,8 +16,8 @@ import pandas as pd
 import tensorflow as tf
 
 from cae_compress import distribution, metrics
-from cae_compress.flagship.integer_context import PATCH
 from cae_compress.flagship.network import RDCAE
+from cae_compress.flagship.tiling import PATCH
 from cae_compress.flagship.train import RateDistortion, Settings
 from cae_compress.layers import DepthToSpace
 from cae_compress.photographs import photographs

@@ -18,7 +18,9 @@ import scipy.fft
 import tensorflow as tf
 from keras import layers
 
-from cae_compress.flagship.integer_context import CHANNELS, NUM_LMBDAS, PATCH
+from cae_compress.flagship.coding_order import CHANNELS
+from cae_compress.flagship.gains import NUM_LMBDAS
+from cae_compress.flagship.tiling import PATCH
 from cae_compress.layers import DepthToSpace, LargerOf, SpaceToDepth, interpolate
 
 SLOPE = 0.1

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from cae_compress.flagship import centroids
-from cae_compress.flagship.integer_context import MIN_LOG_SCALE
-from cae_compress.flagship.integer_passes import OUTPUT_BITS, PER_STEP
+from cae_compress.flagship.integer_passes import MIN_LOG_SCALE, OUTPUT_BITS, PER_STEP
 from cae_compress.flagship.latents import bucket_of, offsets_of
 from cae_compress.flagship.trellis import DEPENDENT_FROM
 

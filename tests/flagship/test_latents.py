@@ -3,7 +3,8 @@ import pytest
 
 from cae_compress import BitstreamError, RDCodec, bitstream
 from cae_compress.flagship import codec as flagship_codec
-from cae_compress.flagship import integer_context, latents, tiling, trellis
+from cae_compress.flagship import latents, tiling, trellis
+from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.latents import CERTAIN, RDLatentCoder, leave_out
 
@@ -36,7 +37,7 @@ def test_a_rare_surprise_is_lost_and_many_are_kept(a_pass):
 def test_any_latents_come_back_as_the_encoder_says(spread, dependent):
     """Also such as no picture has, which the context network does not expect."""
     codec, rng = RDCodec(), np.random.default_rng(1)
-    y = (spread * rng.standard_t(3, (9, 13, integer_context.CHANNELS))).astype(np.float32)
+    y = (spread * rng.standard_t(3, (9, 13, CHANNELS))).astype(np.float32)
     coder = RDLatentCoder(codec.context, codec.probabilities, 900)
     q = coder.encode(y, codec.quantizer(900, dependent), dependent)
     again, offsets = RDLatentCoder(codec.context, codec.probabilities, 900, coder.finish()).decode(9, 13)
@@ -63,7 +64,7 @@ def test_leaving_out_changes_next_to_nothing_of_a_photograph(photograph, monkeyp
 @pytest.mark.parametrize("value", [trellis.MAX_LATENT + 2, -40_000, 70_000])
 def test_latents_that_no_encoder_writes_are_refused_not_wrapped(value, monkeypatch):
     codec = RDCodec()
-    y = np.zeros((2, 3, integer_context.CHANNELS), np.float32)
+    y = np.zeros((2, 3, CHANNELS), np.float32)
     y[1, 1, :4] = 3
 
     def beyond(y, mean, bucket, channels):

@@ -14,7 +14,7 @@ import tensorflow as tf
 from cae_compress import training
 from cae_compress.flagship import export, train, training_ablations, transforms
 from cae_compress.flagship.codec import RDCodec
-from cae_compress.flagship.integer_context import NUM_LMBDAS
+from cae_compress.flagship.gains import NUM_LMBDAS
 
 SETTINGS = train.Settings(
     steps=8, decay_steps=4, batch_size=2, crop=64, final_batch_size=1, final_crop=96, validate_every=4, dtype=None

@@ -20,6 +20,7 @@ NOT_NEEDED = {
     "cv2",
     "requests",
     "scipy.interpolate",
+    "scipy.linalg",
 }
 COMMAND = "from cae_compress import cli; assert cli.main(sys.argv[1:]) == 0"
 PILLOW = "import cae_compress.pillow_plugin; from PIL import Image; Image.open(sys.argv[1]).load()"

@@ -4,6 +4,8 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
 
 import cae_compress
@@ -101,3 +103,9 @@ def test_with_one_it_says_so_once_and_the_next_process_need_not(tmp_path):
     ]
     assert [answer.stdout for answer in answers] == 2 * ["[1, 0, 0, 1]\n"]
     assert "compiling the coder, 10 to 30 seconds, once" in answers[0].stderr and answers[1].stderr == ""
+
+
+def test_compiled_functions_of_users_multiply_matrices_as_ever():
+    a = np.arange(9.0).reshape(3, 3)
+    product, smoothed = numba.njit(lambda a: (a @ a, np.convolve(a[0], a[1])))(a)
+    assert np.allclose(product, a @ a) and np.allclose(smoothed, np.convolve(a[0], a[1]))

@@ -152,7 +152,8 @@ def encode(image, quality=DEFAULT_QUALITY, effort=0, model=DEFAULT_MODEL, metada
         bytes of a .cae file. The same arguments give the same bytes on the same machine with the same threads; others
         round otherwise, and may give another file of the same quality (environment.md). A picture of one colour takes
         no more than its header, and is exact. So is a drawing, with the flagship, where that takes no more than
-        `exact.drawing.WORTH` times the bytes that the network needs for this quality.
+        `exact.drawing.WORTH` times the bytes that the network needs for this quality, and any picture (a narrow strip
+        of noise) where it takes fewer.
 
     Raises:
         PictureError: `image` is not such an array, or an image that would lose something (`pictures`).
@@ -179,6 +180,8 @@ def encode_as(image, quality, effort, model, metadata, tune, worth=drawing.WORTH
             data = codec.encode(rgb, setting, **options)
     else:
         data = codec.encode(rgb, setting, **options)
+        if worth and model == DEFAULT_MODEL and drawing.may_be_smaller(rgb, len(data)):
+            data = min(data, EXACT[drawing.MODEL].encode(rgb), key=len)
     header, payload = bitstream.read(data, math.inf)
     return bitstream.write(replace(header, colour=colour, metadata=metadata), payload)
 

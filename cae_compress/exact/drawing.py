@@ -17,6 +17,7 @@ FEW_COLOURS = 64  # in the pixels looked at; then it is a drawing, whatever repe
 LOOKED_AT = 1 << 13  # pixels, about, in rows from all over the picture
 LEAST_ROWS = 24
 WORTH = 1.5  # times the bytes of a file that is not exact: what many would pay for being exact, or `encode` does
+FULL = 10  # bits a pixel: files with more may be larger than exact ones, which of photographs have 8 to 18
 LONG = 1 << 22  # pixels from which on progress is shown
 
 
@@ -33,6 +34,11 @@ def is_drawing(image):
     if np.any(repeated, axis=0).mean() >= REPEATED:
         return True
     return len(np.unique(packed(below))) <= FEW_COLOURS
+
+
+def may_be_smaller(image, num_bytes):
+    """Whether a file of so many bytes, of a picture (h, w, 3), is so large that an exact one may be smaller."""
+    return 8 * num_bytes > FULL * image.shape[0] * image.shape[1]
 
 
 class DrawingCodec(ExactCodec):

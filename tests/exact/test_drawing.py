@@ -69,6 +69,16 @@ def test_what_is_exact_is_never_much_larger_than_what_is_not():
         assert model_of(data) == drawing.MODEL or len(CODER.encode(image)) > drawing.WORTH * len(network)
 
 
+@pytest.mark.parametrize("size", [(1, 600), (600, 1), (3, 200), (5, 7), (1, 2)])
+@pytest.mark.parametrize("quality", [15, 50, 100])
+def test_a_strip_of_noise_is_never_larger_than_when_it_is_coded_exactly(size, quality):
+    """The network codes rows and columns beside it too: up to six times the bytes."""
+    noise = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
+    data = cae_compress.encode(noise, quality)
+    assert len(data) <= len(CODER.encode(noise))
+    assert model_of(data) == "rdcae" or np.array_equal(cae_compress.decode(data), noise)
+
+
 @pytest.mark.parametrize("name", ["text", "screen"])
 def test_any_size_can_still_be_had(name):
     image = synthetic.pictures()[name]

@@ -129,10 +129,10 @@ class RDCodec(FileCodec):
         if pattern:
             best = patterns.best_quality(self, image, quality, pattern)
         data = self.encode_at(image, best, effort)
-        if self.tune != "psnr" or not (pattern or dct.may_pay(image, place)):
+        if not (pattern or dct.may_pay(image, place)):
             return data
         both = data, self.encode_by_dct(image, quality)
-        return min(both, key=lambda file: dct.loss(image, self.decode(file, math.inf), place, 8 * len(file)))
+        return min(both, key=lambda file: dct.loss(image, self.decode(file, math.inf), place, 8 * len(file), self.tune))
 
     def encode_at(self, image, quality, effort=0):
         """`encode` at just this quality, of RGB, by the networks."""

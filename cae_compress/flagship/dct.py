@@ -3,7 +3,7 @@
 The networks have learned photographs. What is unlike them they lose, at any quality: of noise they keep 21 dB where
 quantization would leave 45, and at the highest qualities they lose some of the grain of any photograph. A fixed
 orthonormal transform loses nothing. So where the high frequencies of a picture are full, it is coded both ways, and the
-way of less loss is taken, bits + lambda * squared error. All else is the same: dependent quantization, context network,
+way of less loss is taken, bits + lambda * distortion. All else is the same: dependent quantization, context network,
 arithmetic coder. A file says which it is.
 
 Source: Ahmed, Natarajan, Rao, IEEE Trans. Computers C-23(1), 1974.
@@ -17,7 +17,7 @@ import numpy as np
 from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.gains import PLACE_BITS, lmbda_of
 from cae_compress.flagship.integer_passes import PER_STEP
-from cae_compress.flagship.tiling import PATCH, cut, grid, pixels_of
+from cae_compress.flagship.tiling import PATCH, cut, grid, pixels_of, tiles
 
 # luma and two chromas, orthonormal
 PLANES = (np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])).astype(np.float32)
@@ -104,8 +104,28 @@ def may_pay(image, place):
     return np.log2(1 + 2 * np.abs(high)).mean() >= FULL
 
 
-def loss(image, decoded, place, bits):
-    """bits + lambda * squared error of a decoded picture: what the networks are trained to keep small, in bits."""
+def loss(image, decoded, place, bits, tune="psnr"):
+    """bits + lambda * distortion of a decoded picture, in bits: what the networks are trained to keep small."""
+    return bits + lmbda_of(place / 2**PLACE_BITS) * DISTORTIONS[tune](image, decoded)
+
+
+def squared_error(image, decoded):
+    """Sum over the pixels of the mean squared error of red, green and blue, in squared levels."""
     strips = range(0, len(image), STRIP)
     errors = (np.subtract(image[top : top + STRIP], decoded[top : top + STRIP], dtype=np.int32) for top in strips)
-    return bits + lmbda_of(place / 2**PLACE_BITS) * sum(int(np.square(error).sum()) for error in errors) / 3
+    return sum(int(np.square(error).sum()) for error in errors) / 3
+
+
+def ms_ssim_error(image, decoded):
+    """Sum over the pixels of `distortion.ms_ssim_error`, taken tile by tile. It waits for TensorFlow."""
+    from cae_compress.flagship import distortion
+
+    total = 0.0
+    for tile in tiles(*image.shape[:2]):
+        rows, columns = (slice(PATCH * s.start, PATCH * s.stop) for s in tile)
+        parts = [pixels[None, rows, columns].astype(np.float32) / 255 - np.float32(0.5) for pixels in (image, decoded)]
+        total += float(distortion.ms_ssim_error(*parts)[0]) * parts[0][0, ..., 0].size
+    return total
+
+
+DISTORTIONS = {"psnr": squared_error, "ms-ssim": ms_ssim_error}  # of the flagship's tunes

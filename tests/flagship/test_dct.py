@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-import cae_compress as cae
 from cae_compress import BitstreamError, bitstream, metrics, synthetic
 from cae_compress.flagship import dct, tiling
 from cae_compress.flagship.codec import BY_DCT, MAX_PLACE, RDCodec, place_of_quality
@@ -11,6 +10,11 @@ from cae_compress.lab.baselines import Jpeg2000
 @pytest.fixture(scope="module")
 def codec():
     return RDCodec()
+
+
+@pytest.fixture(scope="module")
+def tuned():
+    return RDCodec("rdcae-ms-ssim")
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +97,22 @@ def test_photographs_are_for_the_networks(codec, photographs):
         assert not any(by_dct(codec.encode(picture[:128, :160], quality)) for quality in (10, 50, 75))
 
 
-def test_tuned_for_ms_ssim_there_is_no_dct(noise):
-    assert not by_dct(cae.encode(noise, 80, tune="ms-ssim"))
+def test_tuned_for_ms_ssim_it_is_that_which_tells(tuned, noise, photographs):
+    for picture, quality in ((noise, 100), (grainy(photographs["coffee"][:192, :208], 20), 100)):
+        data, by_networks = tuned.encode(picture, quality), tuned.encode_at(picture, quality)
+        assert by_dct(data) and not by_dct(by_networks)
+        lack = [1 - metrics.ms_ssim(picture, tuned.decode(file)) for file in (data, by_networks)]
+        assert lack[0] < 0.1 * lack[1]
+    assert not by_dct(tuned.encode(grainy(photographs["coffee"][:192, :208], 20), 60)), "which few would see"
+
+
+def test_loss_for_ms_ssim_is_that_of_training(noise):
+    picture, decoded = noise[:176, :176], grainy(noise, 9)[:176, :176]
+    expected = 1000 + 0.0009 * 2 ** (700 / 256) * 1300 * (1 - metrics.ms_ssim(picture, decoded)) * 176**2
+    assert dct.loss(picture, decoded, 700, 1000, "ms-ssim") == pytest.approx(expected, rel=1e-3)
+    for size in (np.s_[:1, :1], np.s_[:5, :130]):  # smaller than its scales need
+        assert dct.loss(noise[size], noise[size], 700, 1000, "ms-ssim") == pytest.approx(1000, abs=1)
+        assert dct.loss(noise[size], 255 - noise[size], 700, 1000, "ms-ssim") > 1000.5
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (5, 130), (17, 16), (70, 33)])

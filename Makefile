@@ -13,7 +13,7 @@ READY = $(VENV)/.ready
 .PHONY: demo test check lab kodak train clean
 
 demo: $(READY)
-	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --out build
+	$(BIN)/python -m cae_compress.lab.evaluate --pictures bundled --quick --jobs 2 --out build
 	CAE_COMPRESS_PICTURES=bundled CAE_COMPRESS_TABLES="$(CURDIR)/build" \
 	    $(BIN)/python -m nbconvert --to notebook --execute --log-level WARN --output-dir build notebooks/07_kodak.ipynb
 	@echo "Tables, figures and the executed notebook are in build/."

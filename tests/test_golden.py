@@ -59,8 +59,7 @@ for file in sorted(FOLDER.glob("*.cae")):
 """
 
 
-@pytest.mark.parametrize("onednn", ["0", "1"])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads, onednn", [(1, "1"), (2, "0")])
 def test_so_it_does_in_a_fresh_process_with_other_threads_and_with_onednn_on_and_off(threads, onednn):
     environment = {
         **os.environ,

@@ -127,8 +127,17 @@ def test_training_goes_on_from_weights(finished, photographs, tmp_path):
     assert again.curves().mean(axis=(0, 1))[0] == pytest.approx(finished[1]["validation_loss"], rel=1e-2)
 
 
+@pytest.fixture
+def graphs_as_written():
+    """TensorFlow's optimiser of graphs takes longer than two steps."""
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
+
+
 @pytest.mark.parametrize("name", sorted(set(training_ablations.VARIANTS) - {"full"}))  # which the other tests train
-def test_ablations_train(name, finished, photographs, tmp_path):
+def test_ablations_train(name, finished, photographs, tmp_path, graphs_as_written):
     data = list(photographs.values()), [photographs["coffee"][:128, :128]]
     settings = replace(SETTINGS, steps=2, decay_steps=1, validate_every=2, final_batch_size=2, final_crop=64)
     task = training_ablations.train_variant(name, tmp_path, settings, data)

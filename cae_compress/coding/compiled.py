@@ -27,7 +27,7 @@ MIN_FREE_BYTES = 2**26  # on a disk that is nearly full nothing is kept
 def load_without_blas():
     """Load numba's functions of arrays as if SciPy had no BLAS, which they only look for to multiply vectors by it.
 
-    To look is to import `scipy.linalg`: a tenth of the time and 20 MB of a process that decodes a picture. Matrix
+    To look is to import `scipy.linalg`: a twentieth of the time and 20 MB of a process that decodes a picture. Matrix
     products in compiled functions, which look for themselves, find it all the same.
     """
 

@@ -29,6 +29,7 @@ from cae_compress.flagship.gains import NUM_LMBDAS, PLACE_BITS
 from cae_compress.flagship.integer_context import IntegerContext
 from cae_compress.flagship.integer_weights import from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
+from cae_compress.flagship.loss import loss
 from cae_compress.flagship.tiling import PATCH, grid, pixels_of, tiles, widened, with_neighbours
 from cae_compress.weights import Array
 
@@ -132,7 +133,7 @@ class RDCodec(FileCodec):
         if not (pattern or dct.may_pay(image, place)):
             return data
         both = data, self.encode_by_dct(image, quality)
-        return min(both, key=lambda file: dct.loss(image, self.decode(file, math.inf), place, 8 * len(file), self.tune))
+        return min(both, key=lambda file: loss(image, self.decode(file, math.inf), place, 8 * len(file), self.tune))
 
     def encode_at(self, image, quality, effort=0):
         """`encode` at just this quality, of RGB, by the networks."""

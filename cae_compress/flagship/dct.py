@@ -3,7 +3,7 @@
 The networks have learned photographs. What is unlike them they lose, at any quality: of noise they keep 21 dB where
 quantization would leave 45, and at the highest qualities they lose some of the grain of any photograph. A fixed
 orthonormal transform loses nothing. So where the high frequencies of a picture are full, it is coded both ways, and the
-way of less loss is taken, bits + lambda * distortion. All else is the same: dependent quantization, context network,
+way of less loss is taken (`loss`). All else is the same: dependent quantization, context network,
 arithmetic coder. A file says which it is.
 
 Source: Ahmed, Natarajan, Rao, IEEE Trans. Computers C-23(1), 1974.
@@ -17,13 +17,12 @@ import numpy as np
 from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.gains import PLACE_BITS, lmbda_of
 from cae_compress.flagship.integer_passes import PER_STEP
-from cae_compress.flagship.tiling import PATCH, cut, grid, pixels_of, tiles
+from cae_compress.flagship.tiling import PATCH, cut, grid, pixels_of
 
 # luma and two chromas, orthonormal
 PLANES = (np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])).astype(np.float32)
 SHARES = 1, 0.06, 0.02  # of the planes in a photograph's variance, about
 MIDDLE = 127.5  # of the levels
-STRIP = 256  # rows whose errors are summed together, so that large pictures take little memory
 SAMPLE = 64  # patches, about, that tell whether a picture is full of high frequencies
 HIGH = 16  # from this sum of frequencies on they are high
 FULL = 0.8  # bits a high frequency takes; with less, a DCT gains 2 % at most; 40 photographs had less up to quality 75
@@ -102,30 +101,3 @@ def may_pay(image, place):
     sample = np.concatenate([pixels_of(image, patch) for patch in at], axis=1)
     high = analyse(sample, place)[..., frequencies() >= HIGH]
     return np.log2(1 + 2 * np.abs(high)).mean() >= FULL
-
-
-def loss(image, decoded, place, bits, tune="psnr"):
-    """bits + lambda * distortion of a decoded picture, in bits: what the networks are trained to keep small."""
-    return bits + lmbda_of(place / 2**PLACE_BITS) * DISTORTIONS[tune](image, decoded)
-
-
-def squared_error(image, decoded):
-    """Sum over the pixels of the mean squared error of red, green and blue, in squared levels."""
-    strips = range(0, len(image), STRIP)
-    errors = (np.subtract(image[top : top + STRIP], decoded[top : top + STRIP], dtype=np.int32) for top in strips)
-    return sum(int(np.square(error).sum()) for error in errors) / 3
-
-
-def ms_ssim_error(image, decoded):
-    """Sum over the pixels of `distortion.ms_ssim_error`, taken tile by tile. It waits for TensorFlow."""
-    from cae_compress.flagship import distortion
-
-    total = 0.0
-    for tile in tiles(*image.shape[:2]):
-        rows, columns = (slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-        parts = [pixels[None, rows, columns].astype(np.float32) / 255 - np.float32(0.5) for pixels in (image, decoded)]
-        total += float(distortion.ms_ssim_error(*parts)[0]) * parts[0][0, ..., 0].size
-    return total
-
-
-DISTORTIONS = {"psnr": squared_error, "ms-ssim": ms_ssim_error}  # of the flagship's tunes

@@ -10,7 +10,7 @@ Decoders know nothing of it: the file says its quality.
 import numpy as np
 
 from cae_compress import pictures
-from cae_compress.metrics import psnr
+from cae_compress.flagship.loss import DISTORTIONS
 
 BLOCK = 32  # height and width of the parts of a picture that are looked at one by one
 STRIP = 16 * BLOCK  # rows that are looked at together, so that large pictures take little memory
@@ -61,7 +61,7 @@ def best_quality(codec, image, quality, place):
     part = image[top : top + PART, left : left + PART]
     colour = pictures.colour_of(part)
 
-    def outcome(q):
-        return psnr(part, pictures.in_colour(codec.decode(codec.encode_at(part, q)), colour))
+    def distortion(q):
+        return DISTORTIONS[codec.tune](part, pictures.in_colour(codec.decode(codec.encode_at(part, q)), colour))
 
-    return max([q for q in QUALITIES if q <= quality], key=outcome)
+    return min([q for q in QUALITIES if q <= quality], key=distortion)

@@ -4,6 +4,7 @@ import pytest
 from cae_compress import BitstreamError, bitstream, metrics, synthetic
 from cae_compress.flagship import dct, tiling
 from cae_compress.flagship.codec import BY_DCT, MAX_PLACE, RDCodec, place_of_quality
+from cae_compress.flagship.loss import loss
 from cae_compress.lab.baselines import Jpeg2000
 
 
@@ -80,16 +81,8 @@ def test_the_way_of_less_loss_is_taken(codec, photographs):
                 codec.encode_by_dct(picture, quality),
             )
             assert chosen in both
-            losses = [dct.loss(picture, codec.decode(data), place, 8 * len(data)) for data in (chosen, *both)]
+            losses = [loss(picture, codec.decode(data), place, 8 * len(data)) for data in (chosen, *both)]
             assert losses[0] == min(losses)
-
-
-def test_loss_is_that_of_training(noise):
-    decoded = grainy(noise, 9)
-    rate, place = 1000, 700
-    mse = np.mean(np.square(noise.astype(np.float64) - decoded))
-    expected = rate + 0.0009 * 2 ** (700 / 256) * mse * noise.shape[0] * noise.shape[1]
-    assert dct.loss(noise, decoded, place, rate) == pytest.approx(expected)
 
 
 def test_photographs_are_for_the_networks(codec, photographs):
@@ -104,15 +97,6 @@ def test_tuned_for_ms_ssim_it_is_that_which_tells(tuned, noise, photographs):
         lack = [1 - metrics.ms_ssim(picture, tuned.decode(file)) for file in (data, by_networks)]
         assert lack[0] < 0.1 * lack[1]
     assert not by_dct(tuned.encode(grainy(photographs["coffee"][:192, :208], 20), 60)), "which few would see"
-
-
-def test_loss_for_ms_ssim_is_that_of_training(noise):
-    picture, decoded = noise[:176, :176], grainy(noise, 9)[:176, :176]
-    expected = 1000 + 0.0009 * 2 ** (700 / 256) * 1300 * (1 - metrics.ms_ssim(picture, decoded)) * 176**2
-    assert dct.loss(picture, decoded, 700, 1000, "ms-ssim") == pytest.approx(expected, rel=1e-3)
-    for size in (np.s_[:1, :1], np.s_[:5, :130]):  # smaller than its scales need
-        assert dct.loss(noise[size], noise[size], 700, 1000, "ms-ssim") == pytest.approx(1000, abs=1)
-        assert dct.loss(noise[size], 255 - noise[size], 700, 1000, "ms-ssim") > 1000.5
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (5, 130), (17, 16), (70, 33)])

@@ -5,6 +5,7 @@ from PIL import Image
 import cae_compress as cae
 from cae_compress import datasets, pictures, synthetic
 from cae_compress.flagship import patterns
+from cae_compress.flagship.loss import DISTORTIONS
 
 Y, X = np.mgrid[:64, :64]
 CHEQUERED = (X + Y) % 2
@@ -51,6 +52,15 @@ def test_a_higher_quality_is_never_a_larger_file_and_a_worse_picture(name):
     assert psnr[-1] >= max(psnr)
 
 
+@pytest.mark.parametrize("name", [name for name in PATTERNS if "half" in name or "dots" in name or "columns" in name])
+def test_tuned_for_ms_ssim_it_is_no_worse_in_that(name):
+    picture = PATTERNS[name]
+    files = [cae.encode(picture, quality, tune="ms-ssim") for quality in (1, 40, 71, 100)]
+    lack = [DISTORTIONS["ms-ssim"](picture, cae.decode(data)) for data in files]
+    assert all(b <= a or len(files[k + 1]) < len(files[k]) for k, (a, b) in enumerate(zip(lack, lack[1:])))
+    assert lack[-1] <= min(lack)
+
+
 def test_a_small_pattern_in_a_large_photograph_is_found_where_it_is():
     photograph = np.tile(PHOTOGRAPH, (40, 40, 1))
     assert patterns.find(photograph) is None
@@ -83,7 +93,8 @@ def test_photographs_are_not_taken_for_patterns_and_coded_as_asked(photographs):
 
 
 def test_a_pattern_is_tried_as_it_will_be_seen_grey_where_it_is_grey(monkeypatch):
-    seen, honest = [], patterns.psnr
-    monkeypatch.setattr(patterns, "psnr", lambda a, b: seen.append(pictures.colour_of(b)) or honest(a, b))
+    seen, honest = [], patterns.DISTORTIONS["psnr"]
+    spy = {"psnr": lambda a, b: seen.append(pictures.colour_of(b)) or honest(a, b)}
+    monkeypatch.setattr(patterns, "DISTORTIONS", spy)
     cae.RDCodec().encode(PATTERNS["columns"], 10)
     assert seen and all(colour == pictures.bitstream.EQUAL_RGB for colour in seen)

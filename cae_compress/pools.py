@@ -79,6 +79,8 @@ class Processes:
 @contextlib.contextmanager
 def processes(jobs):
     """`Processes` in a `with` statement, at whose end they are gone."""
+    # loky ends a process that has grown by 300 MB, as one does that loads networks, and warns when it starts another
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     pool = Processes(jobs)
     try:
         yield pool

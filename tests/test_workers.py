@@ -79,6 +79,22 @@ def test_no_more_processes_are_started_than_there_are_items(monkeypatch):
     assert started == [2]
 
 
+def grown(number):
+    """A number and the process that gives it, which has grown by then as one that loads networks does."""
+    vars(workers).setdefault("grown", []).append(np.ones(5 * 10**7, np.float64))  # 400 MB
+    time.sleep(1.2)  # how often loky looks
+    return number, os.getpid()
+
+
+def test_a_process_that_is_ended_because_it_has_grown_is_no_news():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        results = dict(workers.run(grown, range(6), jobs=2))
+    assert [number for number, _ in map(results.get, range(6))] == list(range(6))
+    assert len({process for _, process in results.values()}) > 2, "some were ended"
+    assert not told
+
+
 def test_a_cluster_gives_the_same_results_and_the_warnings_and_errors_of_the_function(dask):
     def careful(number):
         if number == 7:

@@ -238,9 +238,9 @@ class RDCodec(FileCodec):
         """Better latents of a tile than those of `analyse`, of the same shape, after `effort` gradient steps."""
         from cae_compress.flagship.refinement import refine
 
-        pixels = tuple(slice(PATCH * s.start, PATCH * s.stop) for s in tile)
+        pixels = image[tiling.slices_of_pixels(tile)]
         u, weights = place / 2**PLACE_BITS, self.error_weights(place)
-        return refine(self.network_with_context, y, image[pixels], u, effort, weights, self.tune)
+        return refine(self.network_with_context, y, pixels, u, effort, weights, self.tune)
 
     def synthesise(self, q, offsets, tile, place):
         """The pixels of a tile, from latents and offsets around it too: uint8 RGB (16 * rows, 16 * columns, 3)."""

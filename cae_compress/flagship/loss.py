@@ -6,7 +6,7 @@ The encoder decides by it where there are two ways, or several qualities, to cod
 import numpy as np
 
 from cae_compress.flagship.gains import PLACE_BITS, lmbda_of
-from cae_compress.flagship.tiling import PATCH, tiles
+from cae_compress.flagship.tiling import slices_of_pixels, tiles
 
 STRIP = 256  # rows whose errors are summed together, so that large pictures take little memory
 
@@ -36,8 +36,8 @@ def ms_ssim_error(image, decoded):
 
     total = 0.0
     for tile in tiles(*image.shape[:2]):
-        rows, columns = (slice(PATCH * s.start, PATCH * s.stop) for s in tile)
-        parts = [pixels[None, rows, columns].astype(np.float32) / 255 - np.float32(0.5) for pixels in (image, decoded)]
+        where = slices_of_pixels(tile)
+        parts = [pixels[where][None].astype(np.float32) / 255 - np.float32(0.5) for pixels in (image, decoded)]
         total += float(distortion.ms_ssim_error(*parts)[0]) * parts[0][0, ..., 0].size
     return total
 

@@ -28,9 +28,14 @@ def widened(tile, margin, shape):
     return tuple(slice(max(s.start - margin, 0), min(s.stop + margin, size)) for s, size in zip(tile, shape))
 
 
+def slices_of_pixels(patches):
+    """Where the pixels of patches, slices of rows and columns, are: slices too, which may go beyond the picture."""
+    return tuple(slice(PATCH * s.start, PATCH * s.stop) for s in patches)
+
+
 def pixels_of(image, patches):
     """The pixels of patches, slices of rows and columns; beyond the picture, its last row and column are repeated."""
-    rows, columns = (slice(PATCH * s.start, PATCH * s.stop) for s in patches)
+    rows, columns = slices_of_pixels(patches)
     pixels = image[rows, columns]
     missing = (rows.stop - rows.start - pixels.shape[0], columns.stop - columns.start - pixels.shape[1])
     if any(missing):

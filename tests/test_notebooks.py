@@ -13,7 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from cae_compress import datasets, synthetic
+from cae_compress import synthetic
 from cae_compress.lab.teaching.exercises import EXERCISES
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,7 @@
 # make check   set up, then what ruff finds, format included
 # make lab     set up, then Jupyter on the notebooks
 # make kodak   set up, then every table and figure of Kodak again (about 20 minutes; downloads 15 MB)
-# make train   set up, then all shipped networks from scratch (some half a day on 2 cores; downloads 440 MB)
+# make train   set up, then all shipped networks from scratch (12 to 15 hours on 2 cores; downloads 440 MB)
 
 PYTHON ?= python3
 VENV ?= .venv

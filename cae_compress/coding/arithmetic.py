@@ -226,9 +226,12 @@ class Stream:
 
     def _reserve(self, values):
         """Make room for so many more values in the encoder's buffer."""
-        needed = int(self.coder[POSITION]) + MAX_BYTES_PER_VALUE * values
+        written = int(self.coder[POSITION])
+        needed = written + MAX_BYTES_PER_VALUE * values
         if not self.decoding and needed > self.data.size:
-            self.data = np.concatenate([self.data, np.zeros(needed, np.uint8)])
+            larger = np.empty(2 * needed, np.uint8)
+            larger[:written] = self.data[:written]
+            self.data = larger
 
 
 def encode_bits(bits, contexts, which=None):

@@ -117,13 +117,12 @@ BITS = bits_of_indices()
 
 
 @inlined
-def cost(value, index, centre, quantizer, weight, bits, mirrored):
-    """Rate and weighted distortion, in bits, of an index for a value."""
-    error = value - value_of(index, centre, quantizer)
-    magnitude = min(abs(index), MAX_INDEX)
-    k = MAX_INDEX + (magnitude if (index < 0) == mirrored else -magnitude)
-    beyond = (abs(index) - magnitude) * (bits[2 * MAX_INDEX] - bits[2 * MAX_INDEX - 1])
-    return bits[k] + beyond + weight * error * error
+def cost(distance, magnitude, quantizer, weight, bits, direction):
+    """Rate and weighted distortion, in bits, of an index of such magnitude; other arguments of `best_by_parity`."""
+    error = distance - value_of(magnitude, 0, quantizer)
+    within = min(magnitude, MAX_INDEX)
+    beyond = (magnitude - within) * (bits[2 * MAX_INDEX] - bits[2 * MAX_INDEX - 1])
+    return bits[MAX_INDEX + direction * within] + beyond + weight * error * error
 
 
 @compiled
@@ -136,39 +135,60 @@ def information(q, mean, bucket, dependent):
             quantizer = quantizer_of(state, place, dependent)
             index = index_of(np.int64(q[position, c]), centre, quantizer)
             fraction = mean[position, c] - (centre << OUTPUT_BITS)
-            bits = BITS[quantizer, place, class_of(fraction)]
-            total += cost(np.float64(q[position, c]), index, centre, quantizer, 0.0, bits, fraction < 0)
+            bits, direction = BITS[quantizer, place, class_of(fraction)], 1 if (index < 0) == (fraction < 0) else -1
+            total += cost(0.0, abs(index), quantizer, 0.0, bits, direction)
             state = next_state(state, place, index, dependent)
     return total
 
 
 @compiled
-def advance(total, before, cost, way):
+def advance(before, total, costs, way):
     """One latent further in the search, all states at once.
 
     To states 2 k and 2 k + 1 lead k and k + STATES / 2, which have the same quantizer, by indices of different parity.
 
     Args:
-        total: float32 (STATES,), the least cost of coming to each state, up to what all have in common; changed.
-        before: float32 (STATES,), overwritten.
-        cost: float32 (QUANTIZERS, 2), of the best even and odd index.
-        way: uint8 (STATES,), filled: 0 or 1, which of the two leads to a state at less cost.
+        before: float32 (STATES,), the least cost of coming to each state, up to what all have in common.
+        total: the same after this latent, filled.
+        costs: float32 (QUANTIZERS, 2), of the best even and odd index.
+        way: uint8 (STATES,), filled: 0 or 1, which of the two leads at less cost to states 2 k, and then to 2 k + 1.
     """
-    half, common = STATES // 2, total[0]  # without what they have in common, sums would outgrow their digits
-    for state in range(STATES):
-        before[state] = total[state] - common
-    even_0, odd_0, even_1, odd_1 = cost[0, 0], cost[0, 1], cost[1, 0], cost[1, 1]
+    half, common = STATES // 2, before[0]  # without what they have in common, sums would outgrow their digits
+    even_0, odd_0, even_1, odd_1 = costs[0, 0], costs[0, 1], costs[1, 0], costs[1, 1]
     for k in range(half):  # written so that compilers do it for many states in one instruction
         even = even_1 if QUANTIZER[k] != 0 else even_0
         odd = odd_1 if QUANTIZER[k] != 0 else odd_0
         bit_0 = odd if ODD[k] != 0 else even
         bit_1 = even if ODD[k] != 0 else odd
-        one, other = before[k] + bit_0, before[k + half] + bit_1
+        from_k, from_other = before[k] - common, before[k + half] - common
+        one, other = from_k + bit_0, from_other + bit_1
         total[2 * k] = other if other < one else one
-        way[2 * k] = 1 if other < one else 0
-        one, other = before[k] + bit_1, before[k + half] + bit_0
+        way[k] = 1 if other < one else 0
+        one, other = from_k + bit_1, from_other + bit_0
         total[2 * k + 1] = other if other < one else one
-        way[2 * k + 1] = 1 if other < one else 0
+        way[half + k] = 1 if other < one else 0
+
+
+@inlined
+def best_by_parity(distance, quantizer, weight, bits, direction):
+    """The best even and the best odd index, as magnitudes, of a value at a distance from c.
+
+    Args:
+        distance: float64, half steps, not negative.
+        quantizer: int, 0 or 1.
+        weight: of `cost`.
+        bits: float64 (2 * MAX_INDEX + 1,), a row of `BITS`.
+        direction: int, 1 or -1: where in that row the indices on the value's side are.
+
+    Returns:
+        (cost of the even one, its magnitude, cost of the odd one, its magnitude).
+    """
+    inner = (np.int64(distance) + quantizer) >> 1  # the last before the value
+    of_inner = cost(distance, inner, quantizer, weight, bits, direction)
+    of_outer = cost(distance, inner + 1, quantizer, weight, bits, direction)
+    of_zero = cost(distance, np.int64(0), quantizer, weight, bits, direction)
+    even, odd, other = (of_outer, of_inner, inner + 1) if inner & 1 else (of_inner, of_outer, inner)
+    return min(of_zero, even), (other if even < of_zero else 0), odd, 2 * inner + 1 - other
 
 
 @compiled
@@ -186,54 +206,51 @@ def choose(y, mean, bucket, weights, dependent):
         int32 like `y`, in half steps.
     """
     q = np.empty(y.shape, np.int32)
-    num_dependent = 0
+    where = np.empty((y.size + 1, 2), np.int32)  # latents that may not be what is expected
+    n = num_dependent = 0
     for position in range(y.shape[0]):
-        for c in range(y.shape[1]):
-            num_dependent += takes_part(bucket[position, c], dependent)
-    way = np.empty((num_dependent, STATES), np.uint8)  # which of the two to each state after each latent is better
-    index_of_way = np.empty((num_dependent, QUANTIZERS, 2), np.int32)
-    where = np.empty((num_dependent, 2), np.int32)
-    total, before = np.full(STATES, UNREACHED), np.empty(STATES, np.float32)
-    total[0] = 0
-    best_cost, best_index = np.empty((QUANTIZERS, 2), np.float32), np.empty((QUANTIZERS, 2), np.int32)  # by parity
-
-    n = 0
-    for position in range(y.shape[0]):
-        for c in range(y.shape[1]):
-            value = min(max(PER_STEP * np.float64(y[position, c]), 2.0 - MAX_LATENT), MAX_LATENT - 2.0)
-            place, centre = bucket[position, c], centre_of(mean[position, c])
-            is_dependent = takes_part(place, dependent)
-            if not is_dependent and abs(value - centre) <= 1:
-                q[position, c] = centre
-                continue
-            fraction = mean[position, c] - (centre << OUTPUT_BITS)
-            mirrored = fraction < 0
-            weight = weights[c] / PER_STEP**2
-            for quantizer in range(QUANTIZERS if is_dependent else 1):
-                bits = BITS[quantizer, place, class_of(fraction)]
-                side = np.int64(1 if value >= centre else -1)
-                inner = side * np.int64((abs(value - centre) + quantizer) // 2)  # the last index before the value
-                best_cost[quantizer, 0] = cost(value, np.int64(0), centre, quantizer, weight, bits, mirrored)
-                best_index[quantizer, 0] = 0
-                best_cost[quantizer, 1] = np.inf
-                for index in (inner, inner + side):
-                    this = cost(value, index, centre, quantizer, weight, bits, mirrored)
-                    if this < best_cost[quantizer, index & 1]:
-                        best_cost[quantizer, index & 1], best_index[quantizer, index & 1] = this, index
-            if not is_dependent:
-                parity = 1 if best_cost[0, 1] < best_cost[0, 0] else 0
-                q[position, c] = value_of(np.int64(best_index[0, parity]), centre, 0)
-                continue
-            advance(total, before, best_cost, way[n])
-            index_of_way[n] = best_index
+        for c in range(y.shape[1]):  # without a branch, which processors could not foresee
+            q[position, c] = centre_of(mean[position, c])
+            is_dependent = takes_part(bucket[position, c], dependent)
             where[n, 0], where[n, 1] = position, c
-            n += 1
+            n += is_dependent | (abs(PER_STEP * y[position, c] - q[position, c]) > 1)
+            num_dependent += is_dependent
+    where = where[:n]
 
-    state = np.argmin(total)
-    for n in range(num_dependent - 1, -1, -1):
-        position, c = where[n]
-        odd = ODD[state // 2] ^ (state % 2) ^ way[n, state]
-        state = state // 2 + way[n, state] * (STATES // 2)
+    way = np.empty((num_dependent, STATES), np.uint8)  # which of two is better after each latent, as `advance` has it
+    index_of_way = np.empty((num_dependent, QUANTIZERS, 2), np.int32)
+    totals = np.full((2, STATES), UNREACHED)  # in turn, before and after a latent
+    totals[0, 0] = 0
+    costs = np.empty((QUANTIZERS, 2), np.float32)  # of the best index of each parity
+    n = 0
+    for position, c in where:
+        place, centre = bucket[position, c], q[position, c]
+        value = min(max(PER_STEP * np.float64(y[position, c]), 2.0 - MAX_LATENT), MAX_LATENT - 2.0)
+        fraction = mean[position, c] - (centre << OUTPUT_BITS)
+        side = 1 if value >= centre else -1
+        direction = 1 if (side < 0) == (fraction < 0) else -1
+        weight, distance = weights[c] / PER_STEP**2, abs(value - centre)
+        bits = BITS[:, place, class_of(fraction)]
+        even, k_even, odd, k_odd = best_by_parity(distance, 0, weight, bits[0], direction)
+        if not takes_part(place, dependent):
+            q[position, c] = value_of(side * (k_odd if odd < even else k_even), centre, 0)
+            continue
+        costs[0, 0], costs[0, 1] = even, odd
+        index_of_way[n, 0, 0], index_of_way[n, 0, 1] = side * k_even, side * k_odd
+        even, k_even, odd, k_odd = best_by_parity(distance, 1, weight, bits[1], direction)
+        costs[1, 0], costs[1, 1] = even, odd
+        index_of_way[n, 1, 0], index_of_way[n, 1, 1] = side * k_even, side * k_odd
+        advance(totals[n % 2], totals[(n + 1) % 2], costs, way[n])
+        n += 1
+
+    state = np.argmin(totals[n % 2])
+    for position, c in where[::-1]:
+        if not takes_part(bucket[position, c], dependent):
+            continue
+        n -= 1
+        half, bit = state // 2, state % 2
+        came_by = way[n, STATES // 2 * bit + half]
+        odd, state = ODD[half] ^ bit ^ came_by, half + STATES // 2 * came_by
         index = np.int64(index_of_way[n, QUANTIZER[state], odd])
-        q[position, c] = value_of(index, centre_of(mean[position, c]), QUANTIZER[state])
+        q[position, c] = value_of(index, q[position, c], QUANTIZER[state])
     return q

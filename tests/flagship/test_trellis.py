@@ -61,7 +61,9 @@ def test_no_sequence_of_indices_is_better_than_that_of_the_trellis(seed):
             quantizer = trellis.quantizer_of(state, bucket[at], True)
             weight, fraction = weights[at[1]] / PER_STEP**2, mean[at] - (centre << OUTPUT_BITS)
             bits = trellis.BITS[quantizer, bucket[at], min(abs(fraction) * 4 >> OUTPUT_BITS, 3)]
-            total += trellis.cost(PER_STEP * float(y[at]), index, centre, quantizer, weight, bits, fraction < 0)
+            distance = (PER_STEP * float(y[at]) - centre) * (-1 if index < 0 else 1)
+            direction = 1 if (index < 0) == (fraction < 0) else -1
+            total += trellis.cost(distance, abs(index), quantizer, weight, bits, direction)
             state = trellis.next_state(state, bucket[at], index, True)
         return total
 

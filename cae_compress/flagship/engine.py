@@ -20,6 +20,7 @@ from cae_compress.flagship.centroids import UNIT
 from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.gains import between
 from cae_compress.flagship.integer_passes import PER_STEP
+from cae_compress.flagship.levels import levels
 from cae_compress.flagship.tiling import PATCH
 
 SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
@@ -178,8 +179,8 @@ def linear_synthesis(arrays, channels):
 
 
 def synthesis(arrays, bfloat16):
-    """The rest of g_s: function of ([x float32 (1, 3, 16h, 16w), h float32 (1, h, w, n)], u) -> [pictures uint8
-    (1, 16h, 16w, 3)]."""
+    """The branch of g_s: function of ([x float32 (1, 3, 16h, 16w), h float32 (1, h, w, n)], u) -> [float32
+    (1, 12, 8h, 8w)], what `levels` adds to x."""
     g_s = Network(arrays, "synthesis")
     x = g_s.input(np.float32, 1, 3, *PIXELS)
     h = channels_first(g_s.input(np.float32, 1, *LATENTS, arrays["synthesis/0/bias"].size))
@@ -190,11 +191,7 @@ def synthesis(arrays, bfloat16):
     h = ops.add(h, g_s.conv(space_to_depth(x, 4), 40))
     h = g_s.residuals(h, range(41, 61))  # 1/4
     h = depth_to_space(relu(g_s.conv(h, 61)), 2)  # 1/2
-    h = relu(g_s.conv(h, 62))
-    h = depth_to_space(g_s.at_quality(g_s.conv(h, 63), 64), 2)
-    levels = ops.multiply(ops.add(ops.add(x, h), np.float32(0.5)), np.float32(255))
-    levels = ops.round(ops.clamp(levels, 0.0, 255.0), "half_to_even")
-    return g_s.compile([ops.convert(ops.transpose(levels, [0, 2, 3, 1]), "u8")], bfloat16)
+    return g_s.compile([g_s.conv(relu(g_s.conv(h, 62)), 63)], bfloat16)
 
 
 class Transforms:
@@ -238,8 +235,11 @@ class Transforms:
     def agree(self, latents, scales, x):
         """Whether latents (1, h, w, channels), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
         _, height, width, channels = latents.shape
-        rows = x.reshape(height, PATCH, -1).sum(axis=1, dtype=np.uint16)  # 16 * 16 * 255 still fits
-        means = rows.reshape(height * width, PATCH, 3).sum(axis=1, dtype=np.uint16) / PATCH**2
+        sums = x.reshape(height, PATCH, -1).sum(axis=1, dtype=np.uint16)  # 16 * 16 * 255 still fits
+        sums = sums.reshape(height * width, -1)
+        while sums.shape[1] > 3:  # by halves, which takes a fifth of the time of a sum
+            sums = np.add(*np.split(sums, 2, axis=1))
+        means = sums / PATCH**2
         to_means = (scales * self.means_of_patches)[:, :channels].astype(np.float32)
         # not as a matrix product: the threads of BLAS would keep a processor busy for another 25 ms
         expected = np.einsum("nc,kc->nk", latents.reshape(-1, channels).astype(np.float32, copy=False), to_means)
@@ -275,4 +275,6 @@ class Transforms:
         _, height, width, channels = q.shape
         with self.lock:
             x, h = self.linear(channels)([q[0], offsets[0]], u)
-            return self.g_s([x.reshape(1, 3, PATCH * height, PATCH * width), h[None]], u)[0].copy()
+            x = x.reshape(3, PATCH * height, PATCH * width)
+            (correction,) = self.g_s([x[None], h[None]], u)[0]
+            return levels(x, correction, between(self.arrays["synthesis/64/scale"], u).astype(np.float32))[None]

@@ -21,7 +21,7 @@ from cae_compress.flagship.coding_order import CHANNELS
 from cae_compress.flagship.gains import between
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.levels import levels
-from cae_compress.flagship.tiling import PATCH
+from cae_compress.flagship.tiling import PATCH, sum_by_halves
 
 SLOPE = np.float32(0.1)  # of the leaky ReLU below zero
 MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know
@@ -236,10 +236,7 @@ class Transforms:
         """Whether latents (1, h, w, channels), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
         _, height, width, channels = latents.shape
         sums = x.reshape(height, PATCH, -1).sum(axis=1, dtype=np.uint16)  # 16 * 16 * 255 still fits
-        sums = sums.reshape(height * width, -1)
-        while sums.shape[1] > 3:  # by halves, which takes a fifth of the time of a sum
-            sums = np.add(*np.split(sums, 2, axis=1))
-        means = sums / PATCH**2
+        means = sum_by_halves(sums.reshape(height * width, -1), 3) / PATCH**2
         to_means = (scales * self.means_of_patches)[:, :channels].astype(np.float32)
         # not as a matrix product: the threads of BLAS would keep a processor busy for another 25 ms
         expected = np.einsum("nc,kc->nk", latents.reshape(-1, channels).astype(np.float32, copy=False), to_means)

@@ -11,6 +11,7 @@ import numpy as np
 
 from cae_compress import pictures
 from cae_compress.flagship.loss import DISTORTIONS
+from cae_compress.flagship.tiling import sum_by_halves
 
 BLOCK = 32  # height and width of the parts of a picture that are looked at one by one
 STRIP = 16 * BLOCK  # rows that are looked at together, so that large pictures take little memory
@@ -42,10 +43,10 @@ def strongest_in(image):
     blocks[:height, :width] = image
     # sums over every second pixel of each block: (rows, 2, columns, 2, 3)
     sums = blocks.reshape(rows, BLOCK // 2, 2, -1).sum(axis=1, dtype=np.uint16)
-    sums = sums.reshape(rows, 2, columns, BLOCK // 2, 2, 3).sum(axis=3, dtype=np.int32)
+    sums = sum_by_halves(sums.reshape(rows, 2, columns, -1).astype(np.int32), 6).reshape(rows, 2, columns, 2, 3)
     (a, b), (c, d) = np.moveaxis(sums, (1, 3), (0, 1)) / BLOCK**2
     squares = np.multiply(blocks, blocks, dtype=np.uint16).reshape(rows, BLOCK, -1).sum(axis=1, dtype=np.uint32)
-    squares = squares.reshape(rows, columns, BLOCK, 3).sum(axis=2) / BLOCK**2
+    squares = sum_by_halves(squares.reshape(rows, columns, -1), 3) / BLOCK**2
     variance = squares - (a + b + c + d) ** 2
     strength = np.zeros(variance.shape)
     for alternating, share in ((a - b - c + d, CHEQUERED), (a + b - c - d, STRIPED), (a - b + c - d, STRIPED)):

@@ -9,7 +9,7 @@ from cae_compress.coding.compiled import compiled, inlined
 def level(value):
     """-0.5 to 0.5 -> 0 to 255, rounded; what is beyond comes to the next of them."""
     scaled = (value + np.float32(0.5)) * np.float32(255)
-    return np.uint8(np.int32(np.rint(min(max(scaled, np.float32(0)), np.float32(255)))))
+    return np.uint8(np.int32(np.rint(min(max(np.float32(0), scaled), np.float32(255)))))
 
 
 @compiled

@@ -221,7 +221,7 @@ def choose(y, mean, bucket, weights, dependent):
     index_of_way = np.empty((num_dependent, QUANTIZERS, 2), np.int32)
     totals = np.full((2, STATES), UNREACHED)  # in turn, before and after a latent
     totals[0, 0] = 0
-    costs = np.empty((QUANTIZERS, 2), np.float32)  # of the best index of each parity
+    costs, indices = np.empty((QUANTIZERS, 2), np.float32), np.empty((QUANTIZERS, 2), np.int64)  # the best, by parity
     n = 0
     for position, c in where:
         place, centre = bucket[position, c], q[position, c]
@@ -230,18 +230,18 @@ def choose(y, mean, bucket, weights, dependent):
         side = 1 if value >= centre else -1
         direction = 1 if (side < 0) == (fraction < 0) else -1
         weight, distance = weights[c] / PER_STEP**2, abs(value - centre)
-        bits = BITS[:, place, class_of(fraction)]
-        even, k_even, odd, k_odd = best_by_parity(distance, 0, weight, bits[0], direction)
-        if not takes_part(place, dependent):
-            q[position, c] = value_of(side * (k_odd if odd < even else k_even), centre, 0)
-            continue
-        costs[0, 0], costs[0, 1] = even, odd
-        index_of_way[n, 0, 0], index_of_way[n, 0, 1] = side * k_even, side * k_odd
-        even, k_even, odd, k_odd = best_by_parity(distance, 1, weight, bits[1], direction)
-        costs[1, 0], costs[1, 1] = even, odd
-        index_of_way[n, 1, 0], index_of_way[n, 1, 1] = side * k_even, side * k_odd
-        advance(totals[n % 2], totals[(n + 1) % 2], costs, way[n])
-        n += 1
+        is_dependent = takes_part(place, dependent)
+        for quantizer in range(QUANTIZERS if is_dependent else 1):
+            bits = BITS[quantizer, place, class_of(fraction)]
+            even, k_even, odd, k_odd = best_by_parity(distance, quantizer, weight, bits, direction)
+            costs[quantizer, 0], costs[quantizer, 1] = even, odd
+            indices[quantizer, 0], indices[quantizer, 1] = side * k_even, side * k_odd
+        if is_dependent:
+            advance(totals[n % 2], totals[(n + 1) % 2], costs, way[n])
+            index_of_way[n] = indices
+            n += 1
+        else:
+            q[position, c] = value_of(indices[0, 1 if costs[0, 1] < costs[0, 0] else 0], centre, 0)
 
     state = np.argmin(totals[n % 2])
     for position, c in where[::-1]:

@@ -16,7 +16,7 @@ REPEATED = 0.7  # share of pixels that are guessed from those next to them; of 1
 FEW_COLOURS = 64  # in the pixels looked at; then it is a drawing, whatever repeats
 LOOKED_AT = 1 << 13  # pixels, about, in rows from all over the picture
 LEAST_ROWS = 24
-WORTH = 1.5  # times the bytes of a file that is not exact: what many would pay for being exact, or `encode` does
+WORTH = 1.6  # times the bytes of a file that is not exact: what many would pay for being exact, or `encode` does
 FULL = 10  # bits a pixel: files with more may be larger than exact ones, which of photographs have 8 to 18
 LONG = 1 << 22  # pixels from which on progress is shown
 

@@ -12,6 +12,7 @@ show; the entropy coder does not, and starts every tile afresh but for what its 
 Sources: those of `network` and `trellis`.
 """
 
+import itertools
 import math
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from cae_compress.flagship.integer_context import IntegerContext
 from cae_compress.flagship.integer_weights import from_integers
 from cae_compress.flagship.latents import PROBABILITIES, RDLatentCoder
 from cae_compress.flagship.loss import loss
-from cae_compress.flagship.tiling import PATCH, grid, pixels_of, tiles, widened, with_neighbours
+from cae_compress.flagship.tiling import PATCH, grid, pixels_of, tiles, widened
 from cae_compress.weights import Array
 
 MARGIN = 6  # patches around a tile that the networks see
@@ -164,18 +165,12 @@ class RDCodec(FileCodec):
 
     def decode_payload(self, header, payload):
         """`decode` for a file that `bitstream.read` has taken apart."""
-        image, bottom = np.empty((header.height, header.width, 3), np.uint8), 0
+        image = np.empty((header.height, header.width, 3), np.uint8)
         place, by_dct = header.settings & ~BY_DCT, header.settings & BY_DCT
-        nothing = np.empty((2, 0, grid(header.height, header.width)[1], CHANNELS), np.int8)
-        for above, row, below in with_neighbours(self._rows(header, self._coder(header, payload)), nothing):
-            q, offsets = (np.concatenate([a[-MARGIN:], b, c[:MARGIN]]) for a, b, c in zip(above, row, below))
-            top, bottom = bottom, bottom + PATCH * len(row[0])
-            first = min(len(above[0]), MARGIN)
-            for left in range(0, q.shape[1], tiling.TILE):
-                pixels = np.s_[top:bottom, PATCH * left : PATCH * (left + tiling.TILE)]
-                tile = np.s_[first : first + len(row[0]), left : min(left + tiling.TILE, q.shape[1])]
-                rgb = dct.synthesise(q[tile], place) if by_dct else self.synthesise(q, offsets, tile, place)
-                image[pixels] = rgb[: image[pixels].shape[0], : image[pixels].shape[1]]
+        for top, left, q, offsets, tile in self._tiles(header, self._coder(header, payload)):
+            rgb = dct.synthesise(q[tile], place) if by_dct else self.synthesise(q, offsets, tile, place)
+            pixels = image[top : top + rgb.shape[0], left : left + rgb.shape[1]]
+            pixels[:] = rgb[: pixels.shape[0], : pixels.shape[1]]
         return image
 
     def decode_latents(self, header, payload):
@@ -227,6 +222,29 @@ class RDCodec(FileCodec):
                 q[tile], offsets[tile] = coder.decode(*q[tile].shape[:2])
             yield q, offsets
 
+    def _tiles(self, header, coder):
+        """Tiles as they come, with what is around them, while the latents of two rows of them are held.
+
+        Yields:
+            (top, left, q, offsets, tile): the tile's first pixel; latents of the tile and MARGIN patches around it, as
+            `_rows` gives them; and which of them are the tile's.
+        """
+        width = grid(header.height, header.width)[1]
+        rows, top = self._rows(header, coder), 0
+        above = nothing = np.empty((2, 0, width, CHANNELS), np.int8)
+        row = next(rows)
+        for below in itertools.chain(rows, [nothing]):
+            height, before = len(row[0]), len(above[0])
+            for left in range(0, width, tiling.TILE):
+                right = min(left + tiling.TILE, width)
+                seen = np.s_[:, max(left - MARGIN, 0) : right + MARGIN]
+                q, offsets = (
+                    np.concatenate([a[seen], b[seen], c[:MARGIN][seen]]) for a, b, c in zip(above, row, below)
+                )
+                tile = np.s_[before : before + height, left - seen[1].start : right - seen[1].start]
+                yield PATCH * top, PATCH * left, q, offsets, tile
+            above, row, top = [a[-MARGIN:].copy() for a in row], below, top + height
+
     def analyse(self, image, tile, place):
         """Latents of a tile in quantization steps, y = gain * g_a(x): float32 (rows, columns, CHANNELS)."""
         pixels = pixels_of(image, widened(tile, MARGIN, grid(*image.shape[:2])))
@@ -244,13 +262,9 @@ class RDCodec(FileCodec):
 
     def synthesise(self, q, offsets, tile, place):
         """The pixels of a tile, from latents and offsets around it too: uint8 RGB (16 * rows, 16 * columns, 3)."""
-        around = widened(tile, MARGIN, q.shape)
         u = np.float32(place / 2**PLACE_BITS)
-        x_hat = self.transforms.decode_pictures(q[around][None], offsets[around][None], u)
-        top, left = (PATCH * min(s.start, MARGIN) for s in tile)
-        return np.asarray(x_hat)[0, top:, left:][
-            : PATCH * (tile[0].stop - tile[0].start), : PATCH * (tile[1].stop - tile[1].start)
-        ]
+        x_hat = self.transforms.decode_pictures(q[None], offsets[None], u)
+        return np.asarray(x_hat)[0][tiling.slices_of_pixels(tile)]
 
     def quantizer(self, place, dependent=True):
         """Rate-distortion optimised choice at a quality (`trellis.choose`), as `RDLatentCoder.encode` wants it."""

@@ -18,7 +18,7 @@ from openvino import opset13 as ops
 
 from cae_compress.flagship.centroids import UNIT
 from cae_compress.flagship.coding_order import CHANNELS
-from cae_compress.flagship.gains import between
+from cae_compress.flagship.gains import LINEAR, between
 from cae_compress.flagship.integer_passes import PER_STEP
 from cae_compress.flagship.levels import levels
 from cae_compress.flagship.tiling import PATCH, sum_by_halves
@@ -28,6 +28,7 @@ MAX_SIDE = 80  # latents in a row or column: OpenVINO wants to know
 LATENTS = [openvino.Dimension(1, MAX_SIDE)] * 2
 PIXELS = [openvino.Dimension(PATCH, PATCH * MAX_SIDE)] * 2
 AT_A_TIME = 128  # channels for which there is a linear synthesis of its own
+LARGE = 2048  # patches from which on they are three times as many: each holds 50 to 75 MB for a tile of 1024x1024
 MAX_DEVIATION = 64  # levels, of a patch's mean from what the linear path makes of its latents; 45 in noise at worst
 
 
@@ -137,16 +138,16 @@ def analysis(arrays, bfloat16):
     x = channels_first(g_a.input(np.uint8, 1, *PIXELS, 3))
     x = ops.subtract(ops.divide(x, np.float32(255)), np.float32(0.5))
     h = relu(g_a.conv(space_to_depth(x, 2), 0))  # 1/2
-    h = g_a.residuals(g_a.conv(h, 1, 2), range(2, 18))  # 1/4
-    corrected = ops.add(space_to_depth(x, 4), g_a.at_quality(g_a.conv(h, 47), 49))
-    h = g_a.residuals(g_a.conv(h, 18, 2), range(19, 35))  # 1/8
-    h = g_a.residuals(g_a.conv(h, 35, 2), [*range(36, 47), 48])  # 1/16
-    h = g_a.at_quality(relu(h), 50)
+    h = g_a.residuals(g_a.conv(h, 1, 2), range(2, 14))  # 1/4
+    corrected = ops.add(space_to_depth(x, 4), g_a.at_quality(g_a.conv(h, 35), 37))
+    h = g_a.residuals(g_a.conv(h, 14, 2), range(15, 27))  # 1/8
+    h = g_a.residuals(g_a.conv(h, 27, 2), [*range(28, 35), 36])  # 1/16
+    h = g_a.at_quality(relu(h), 38)
     # The linear path and the branch's last layer, as one matrix product over positions: after a convolution, making
     # channels the last dimension would take as long as half of it. Patches come as a space to depth in two steps has
     # them, the first of which the correction has made already.
-    linear = arrays["analysis/51/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(-1, CHANNELS)
-    kernel, bias = np.concatenate([linear, arrays["analysis/52/kernel"][0, 0]]), arrays["analysis/52/bias"]
+    linear = arrays["analysis/39/kernel"].reshape(4, 4, 4, 4, 3, CHANNELS).swapaxes(1, 2).reshape(-1, CHANNELS)
+    kernel, bias = np.concatenate([linear, arrays["analysis/40/kernel"][0, 0]]), arrays["analysis/40/bias"]
     columns = reshape(ops.concat([space_to_depth(corrected, 4), h], 1), 0, 0, -1)
     return g_a.compile([ops.add(ops.matmul(columns, ops.constant(kernel), True, False), bias[None, None])], bfloat16)
 
@@ -172,7 +173,7 @@ def linear_synthesis(arrays, channels):
         g_s.times(q, lambda u: (step(arrays, u) / PER_STEP)[:channels], channels),
         g_s.times(offsets, lambda u: (UNIT * between(arrays["offset_gain"], u) * step(arrays, u))[:channels], channels),
     )
-    to_patches = arrays["synthesis/37/kernel"][0, 0, :channels].reshape(-1, PATCH, PATCH, 3).transpose(0, 3, 1, 2)
+    to_patches = arrays[LINEAR][0, 0, :channels].reshape(-1, PATCH, PATCH, 3).transpose(0, 3, 1, 2)
     x = reshape(product(y_hat, to_patches.reshape(channels, -1)), 0, 0, 3, PATCH, PATCH)
     h = ops.add(product(y_hat, arrays["synthesis/0/kernel"][0, 0, :channels]), arrays["synthesis/0/bias"])
     return g_s.compile([ops.transpose(x, [2, 0, 3, 1, 4]), h], bfloat16=False)
@@ -184,14 +185,14 @@ def synthesis(arrays, bfloat16):
     g_s = Network(arrays, "synthesis")
     x = g_s.input(np.float32, 1, 3, *PIXELS)
     h = channels_first(g_s.input(np.float32, 1, *LATENTS, arrays["synthesis/0/bias"].size))
-    h = g_s.residuals(h, range(1, 17))  # 1/16
-    h = depth_to_space(g_s.conv(h, 17), 2)
-    h = g_s.residuals(h, [*range(18, 37), 38])  # 1/8
-    h = depth_to_space(g_s.conv(h, 39), 2)
-    h = ops.add(h, g_s.conv(space_to_depth(x, 4), 40))
-    h = g_s.residuals(h, range(41, 61))  # 1/4
-    h = depth_to_space(relu(g_s.conv(h, 61)), 2)  # 1/2
-    return g_s.compile([g_s.conv(relu(g_s.conv(h, 62)), 63)], bfloat16)
+    h = g_s.residuals(h, range(1, 9))  # 1/16
+    h = depth_to_space(g_s.conv(h, 9), 2)
+    h = g_s.residuals(h, [*range(10, 21), 22])  # 1/8
+    h = depth_to_space(g_s.conv(h, 23), 2)
+    h = ops.add(h, g_s.conv(space_to_depth(x, 4), 24))
+    h = g_s.residuals(h, range(25, 41))  # 1/4
+    h = depth_to_space(relu(g_s.conv(h, 41)), 2)  # 1/2
+    return g_s.compile([g_s.conv(relu(g_s.conv(h, 42)), 43)], bfloat16)
 
 
 class Transforms:
@@ -230,7 +231,7 @@ class Transforms:
     @functools.cached_property
     def means_of_patches(self):
         """The linear path of g_s as means over its patches: float32 (3, CHANNELS)."""
-        return np.ascontiguousarray(self.arrays["synthesis/37/kernel"].reshape(CHANNELS, PATCH**2, 3).mean(axis=1).T)
+        return np.ascontiguousarray(self.arrays[LINEAR].reshape(CHANNELS, PATCH**2, 3).mean(axis=1).T)
 
     def agree(self, latents, scales, x):
         """Whether latents (1, h, w, channels), times scales (CHANNELS,), can be of a picture uint8 (1, 16h, 16w, 3)."""
@@ -255,7 +256,8 @@ class Transforms:
         """Latents int16 (1, h, w, CHANNELS) in half steps, their offsets int8 in `centroids.UNIT` -> a picture uint8
         (1, 16h, 16w, 3)."""
         in_use = np.bitwise_or.reduce(q, axis=(0, 1, 2)) | np.bitwise_or.reduce(offsets, axis=(0, 1, 2))
-        channels = (int(np.flatnonzero(in_use).max(initial=0)) // AT_A_TIME + 1) * AT_A_TIME
+        at_a_time = 3 * AT_A_TIME if q[..., 0].size >= LARGE else AT_A_TIME
+        channels = (int(np.flatnonzero(in_use).max(initial=0)) // at_a_time + 1) * at_a_time
         q, offsets = (np.ascontiguousarray(latents[..., :channels]) for latents in (q, offsets))
         x = self._decode(q, offsets, u)
         if self.agree(q, step(self.arrays, u) / PER_STEP, x):
@@ -274,4 +276,4 @@ class Transforms:
             x, h = self.linear(channels)([q[0], offsets[0]], u)
             x = x.reshape(3, PATCH * height, PATCH * width)
             (correction,) = self.g_s([x[None], h[None]], u)[0]
-            return levels(x, correction, between(self.arrays["synthesis/64/scale"], u).astype(np.float32))[None]
+            return levels(x, correction, between(self.arrays["synthesis/44/scale"], u).astype(np.float32))[None]

@@ -9,7 +9,7 @@ NUM_LMBDAS = 11
 PLACE_BITS = 8  # of a place, as files say it: in 1/256
 MIN_LMBDA = 0.0009
 LMBDAS = MIN_LMBDA * 2.0 ** np.arange(NUM_LMBDAS)
-LINEAR = "synthesis/37/kernel"  # the functions of the linear path among a network's arrays
+LINEAR = "synthesis/21/kernel"  # the functions of the linear path among a network's arrays
 
 
 def lmbda_of(u):

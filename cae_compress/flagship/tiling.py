@@ -1,7 +1,5 @@
 """How a picture is cut into patches of 16x16 pixels, one position of latents each, and these into tiles."""
 
-import itertools
-
 import numpy as np
 
 PATCH = 16  # pixels of the picture to a latent, in each direction
@@ -54,12 +52,3 @@ def sum_by_halves(runs, size):
     while runs.shape[-1] > size:
         runs = np.add(*np.split(runs, 2, axis=-1))
     return runs
-
-
-def with_neighbours(items, nothing):
-    """Each of some items with those before and after it: (before, item, after), `nothing` at the ends."""
-    before, items = nothing, iter(items)
-    item = next(items)
-    for after in itertools.chain(items, [nothing]):
-        yield before, item, after
-        before, item = item, after

@@ -88,12 +88,12 @@ def analysis(dtype="float32"):
     """
     x, u = keras.Input((None, None, 3), name="x", dtype="float32"), quality_input()
     h = relu(conv(SpaceToDepth(dtype=dtype)(x), 48, 3, dtype=dtype), dtype)  # 1/2
-    h = residuals(conv(h, 96, 3, 2, dtype), u, 4, dtype)  # 1/4
+    h = residuals(conv(h, 96, 3, 2, dtype), u, 3, dtype)  # 1/4
     correction = AtQuality(dtype="float32")([conv(h, 48, 1, dtype=dtype, kernel_initializer="zeros"), u])
     corrected = layers.Add(dtype="float32")([x, DepthToSpace(4, dtype="float32")(correction)])
     y = conv(corrected, CHANNELS, PATCH, PATCH, padding="valid", use_bias=False, name="linear")
-    h = residuals(conv(h, 128, 3, 2, dtype), u, 4, dtype)  # 1/8
-    h = residuals(conv(h, 256, 3, 2, dtype), u, 3, dtype)  # 1/16
+    h = residuals(conv(h, 128, 3, 2, dtype), u, 3, dtype)  # 1/8
+    h = residuals(conv(h, 256, 3, 2, dtype), u, 2, dtype)  # 1/16
     h = AtQuality(dtype=dtype)([relu_of_sum(h, dtype), u])
     h = conv(h, CHANNELS, 1, dtype="float32", kernel_initializer="zeros", name="last")
     return keras.Model([x, u], layers.Add(dtype="float32")([y, h]), name="analysis")
@@ -105,13 +105,13 @@ def synthesis(dtype="float32"):
     # patches that don't overlap: a matrix product does what a transposed convolution would, three times as fast
     x = conv(y_hat, 3 * PATCH**2, 1, use_bias=False, name="linear")
     x = DepthToSpace(PATCH, dtype="float32")(x)
-    h = residuals(conv(y_hat, 192, 1, dtype=dtype), u, 4, dtype)  # 1/16
+    h = residuals(conv(y_hat, 192, 1, dtype=dtype), u, 2, dtype)  # 1/16
     h = DepthToSpace(dtype=dtype)(conv(h, 4 * 128, 1, dtype=dtype))
-    h = residuals(h, u, 5, dtype)  # 1/8
+    h = residuals(h, u, 3, dtype)  # 1/8
     h = DepthToSpace(dtype=dtype)(conv(h, 4 * 96, 1, dtype=dtype))
     # the branch has fewer channels than y_hat: let it see the picture of the linear path, where nothing is lost
     seen = conv(SpaceToDepth(4, dtype=dtype)(x), 96, 1, dtype=dtype, kernel_initializer="zeros")
-    h = residuals(layers.Add(dtype=dtype)([h, seen]), u, 5, dtype)  # 1/4
+    h = residuals(layers.Add(dtype=dtype)([h, seen]), u, 4, dtype)  # 1/4
     h = DepthToSpace(dtype=dtype)(relu(conv(h, 4 * 32, 1, dtype=dtype), dtype))  # 1/2
     h = relu(conv(h, 32, 3, dtype=dtype), dtype)
     h = conv(h, 12, 3, dtype="float32", kernel_initializer="zeros", name="last")

@@ -56,6 +56,12 @@ def test_drawings_come_back_exactly_in_fewer_bytes_beside_the_header_than_png_an
         assert len(bitstream.read(data)[1]) < (tmp_path / file).stat().st_size
 
 
+@pytest.mark.parametrize("name", ["text", "gradient", "facade"])
+def test_text_gradients_and_stripes_come_back_exactly_at_the_lowest_quality_too(name):
+    image = synthetic.pictures()[name]
+    assert np.array_equal(cae_compress.decode(cae_compress.encode(image, 1)), image)
+
+
 def test_photographs_and_noise_are_left_to_the_network(photographs):
     for image in (*photographs.values(), synthetic.pictures()["noise"]):
         assert model_of(cae_compress.encode(image[:256, :256], 100)) == "rdcae"

@@ -77,6 +77,18 @@ def test_the_largest_tile_with_its_margins_fits(transforms):
     assert y.shape == (1, side, side, 768)
 
 
+def test_large_tiles_have_two_linear_syntheses_where_small_ones_have_six(arrays, monkeypatch):
+    transforms, asked = engine.Transforms(arrays), []
+    linear = transforms.linear
+    monkeypatch.setitem(transforms.__dict__, "linear", lambda channels: asked.append(channels) or linear(channels))
+    for rows in (2, 32):
+        for channel in range(0, 768, 128):
+            q = np.zeros((1, rows, 64, 768), np.int16)
+            q[..., channel] = 1
+            transforms.decode_pictures(q, np.zeros(q.shape, np.int8), np.float32(5))
+    assert asked == [128, 256, 384, 512, 640, 768, 384, 384, 384, 768, 768, 768]
+
+
 def test_threads_may_share_them(transforms, photographs):
     pictures = [photographs[name][None, :64, :96] for name in ("coffee", "china")]
     alone = [transforms.encode_pictures(x, 3.0) for x in pictures]

@@ -236,12 +236,11 @@ class RDCodec(FileCodec):
         for below in itertools.chain(rows, [nothing]):
             height, before = len(row[0]), len(above[0])
             for left in range(0, width, tiling.TILE):
-                right = min(left + tiling.TILE, width)
-                seen = np.s_[:, max(left - MARGIN, 0) : right + MARGIN]
-                q, offsets = (
-                    np.concatenate([a[seen], b[seen], c[:MARGIN][seen]]) for a, b, c in zip(above, row, below)
-                )
-                tile = np.s_[before : before + height, left - seen[1].start : right - seen[1].start]
+                columns = slice(left, min(left + tiling.TILE, width))
+                (seen,) = widened([columns], MARGIN, [width])
+                parts = zip(above, row, below)
+                q, offsets = (np.concatenate([a[:, seen], b[:, seen], c[:MARGIN, seen]]) for a, b, c in parts)
+                tile = np.s_[before : before + height, columns.start - seen.start : columns.stop - seen.start]
                 yield PATCH * top, PATCH * left, q, offsets, tile
             above, row, top = [a[-MARGIN:].copy() for a in row], below, top + height
 
